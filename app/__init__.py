@@ -1,0 +1,1 @@
+"""The people's side: pages, command line, worker."""

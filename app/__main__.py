@@ -1,0 +1,240 @@
+"""The command line: python -m app [COMMAND]. Without a command it serves.
+
+Exit codes: 0 done, 1 something needs mending (doctor), 2 it could not begin, 3 some rows have failures (judge).
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from app.settings import Settings
+from core.errors import StudioError
+
+COULD_NOT_BEGIN, SOME_FAILED = 2, 3
+
+cli = typer.Typer(
+    name="python -m app",
+    help="Omni-Reward Studio: judge pairs of model outputs side by side. Without a command it serves.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; else STUDIO_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; else STUDIO_PORT.")] = None,
+    share: Annotated[bool | None, typer.Option(help="A public link through Gradio; else STUDIO_SHARE.")] = None,
+) -> None:
+    """Open the studio in a browser."""
+    with told_in_a_sentence():
+        settings = read_settings(host=host, port=port, share=share)
+        refuse_taken_port(settings)
+        # interrupting it is how a server is ended
+        with suppress(KeyboardInterrupt):
+            from app.main import serve as serve_page
+
+            serve_page(settings)
+
+
+@cli.command()
+def judge(
+    pairs: Annotated[Path, typer.Argument(metavar="PAIRS.jsonl", help="One pair a line; media relative to the file.")],
+    out: Annotated[Path, typer.Option("--out", metavar="OUT.jsonl", help="One verdict a line; gone on with if there.")],
+    judge: Annotated[str, typer.Option("--judge", help="Name of a judge; else STUDIO_JUDGE.")] = "",
+    cache: Annotated[bool, typer.Option("--cache", help="Keep measured values in the studio's database.")] = False,
+) -> None:
+    """Judge a file of pairs; stopped and started again, judge only what is missing."""
+    with told_in_a_sentence():
+        from app.backends import runnable_judge
+        from app.batch import judge_file
+
+        settings = read_settings()
+        if not pairs.is_file():
+            raise StudioError(f"There is no file {str(pairs)!r}; name a file of one pair a line.")
+        loaded = runnable_judge(judge or settings.judge, settings)
+        kept = None
+        if cache:
+            from storage.db import open_database
+            from storage.measurements import EvidenceRecords
+
+            kept = EvidenceRecords(open_database(settings.database, journal=settings.journal))
+        with progress("Judging") as report:
+            result = judge_file(pairs, out, loaded, settings.limits, kept, report)
+    typer.echo(
+        f"{result.lines} verdicts in {out}, {result.added} of them new; {result.failed or 'none'} failed.", err=True
+    )
+    if result.failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+@cli.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False) -> None:
+    """Say what is installed, which judges can run here, and whether the data folder is sound."""
+    with told_in_a_sentence():
+        from app.doctor import check_all
+
+        checks = check_all(read_settings())
+    sound = all(check.state != "mend" for check in checks)
+    if as_json:
+        typer.echo(json.dumps({"sound": sound, "checks": [check.model_dump() for check in checks]}, indent=2))
+    else:
+        width = max(len(check.name) for check in checks)
+        for check in checks:
+            typer.echo(f"{check.state:<5} {check.name:<{width}}  {check.says}")
+        typer.echo("All is sound." if sound else "Something needs mending; see the lines that begin with mend.")
+    if not sound:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def train(
+    what: Annotated[str, typer.Argument(metavar="starter", help="What to train; so far the starter.")],
+    data: Annotated[Path, typer.Option(help="Folder of pairs and media to learn from; see the starter's card.")],
+    out: Annotated[Path, typer.Option(help="Folder for evidence, checkpoints, metrics and the finished model.")],
+    recipe: Annotated[Path | None, typer.Option(help="Another recipe than core/models/starter/recipe.yaml.")] = None,
+    ship: Annotated[bool, typer.Option("--ship", help="Replace the embedded judge in assets/starter.")] = False,
+) -> None:
+    """Train the embedded judge from scratch and test it; stopped and started again, it goes on where it was."""
+    with told_in_a_sentence():
+        if what != "starter":
+            raise StudioError(f"{what!r} cannot be trained here; train starter.")
+        from core.models.starter.pipeline import train_and_test
+
+        train_and_test(data, out, recipe, ship=ship, report=typer.echo)
+
+
+@cli.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="OUT.csv, OUT.jsonl or OUT.json; must not be there yet.")],
+) -> None:
+    """Write every answer that people gave, with the pair and the newest verdict on it, to a table."""
+    with told_in_a_sentence():
+        from app.export import export_answers
+
+        written = export_answers(read_settings(), out)
+    typer.echo(f"{written} answers in {out}.", err=True)
+
+
+@cli.command()
+def deploy(
+    space: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The Space; made where it is missing.")],
+    public: Annotated[bool, typer.Option("--public", help="A Space that everyone may see.")] = False,
+) -> None:
+    """Put the studio on a Hugging Face Space, as the Spacefile says; the token is that of `hf auth login`."""
+    with told_in_a_sentence():
+        from app.deploy import deploy as deploy_space
+
+        done = deploy_space(space, private=not public, report=lambda text: typer.echo(text, err=True))
+    typer.echo(f"{done.files} files are at {done.url}.")
+    for secret in done.secrets:
+        typer.echo(f"Set the secret {secret} in the Space's settings.")
+
+
+@cli.command()
+def settings() -> None:
+    """Print every setting as a Markdown table."""
+    typer.echo(settings_table())
+
+
+def settings_table() -> str:
+    """Every setting with its default and meaning, as the Markdown table that the README carries."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    prefix, joint = Settings.model_config.get("env_prefix", ""), Settings.model_config.get("env_nested_delimiter", "")
+    for name, field in Settings.model_fields.items():
+        variable, default = f"{prefix}{name}".upper(), field.default
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            rows.append(_row(f"{variable}{joint}…", "", field.description or ""))
+            for inner, limit in kind.model_fields.items():
+                meaning = limit.description or f"{inner.replace('_', ' ').capitalize()}, at most."
+                shown = "" if limit.default is None else limit.default
+                rows.append(_row(f"{variable}{joint}{inner}".upper(), shown, meaning))
+        else:
+            # a default that is made at the start depends on the machine; its meaning tells it
+            shown = "" if default is None or field.default_factory is not None else default
+            rows.append(_row(variable, shown, field.description or ""))
+    return "\n".join(rows)
+
+
+def _row(variable: str, default: Any, meaning: str) -> str:
+    shown = str(default).lower() if isinstance(default, bool) else str(default)
+    value = f"`{shown}`" if shown else ""
+    return f"| `{variable}` | {value} | {meaning.replace('|', chr(92) + '|')} |"
+
+
+def refuse_taken_port(settings: Settings) -> None:
+    """Raises StudioError where nothing can listen at the address of the settings; asked before the page is loaded."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        where = f"{settings.host}, port {settings.port}"
+        raise StudioError(f"The studio cannot listen at {where} ({error.strerror}); choose another --port.") from error
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, with what was given on the command line in their place."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "__".join(str(part) for part in first["loc"]).upper()
+        raise StudioError(f"The setting STUDIO_{name} cannot be used: {first['msg']}.") from error
+
+
+@contextmanager
+def told_in_a_sentence() -> Iterator[None]:
+    """What keeps a command from its work is one sentence on stderr and exit code 2, not a traceback."""
+    try:
+        yield
+    except StudioError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(COULD_NOT_BEGIN) from error
+    except KeyboardInterrupt:
+        typer.echo("Stopped. What was done is kept; the same command goes on with it.", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Any]:
+    """A progress bar on stderr; gives the function that is told how far it is, of how much."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
+    )
+    task = bar.add_task(label, total=None)
+
+    def report(done: int, total: int) -> None:
+        # shown only once there is something to show, so that what cannot begin is a sentence and nothing else
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        bar.stop()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; without one, serve, so that `python -m app --port 7000` does what it says."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("--help", "-h")):
+        arguments = ["serve", *arguments]
+    cli(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The settings, and the only reader of the environment: STUDIO_PORT, STUDIO_DATA_DIR, STUDIO_LIMITS__IMAGE_BYTES, …"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.modalities import Limits
+from core.models.served import EndpointSpec
+
+# nothing about the people here goes to anyone; Gradio asks the environment each time it would tell something
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+
+def _default_data_dir() -> Path:
+    # a Space mounts its persistent storage at /data; elsewhere the folder lies beside the program
+    space = Path("/data")
+    return space if space.is_dir() and os.access(space, os.W_OK) else Path("data")
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable with the prefix STUDIO_; nested ones are joined by two underscores."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STUDIO_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        # a wrong value is told by its name alone, since it may stand beside a key
+        hide_input_in_errors=True,
+    )
+
+    # a Space says where to listen in Gradio's own two variables
+    host: str = Field(
+        "127.0.0.1",
+        validation_alias=AliasChoices("STUDIO_HOST", "GRADIO_SERVER_NAME"),
+        description="Address to listen on; 0.0.0.0 for every network.",
+    )
+    port: int = Field(
+        7860,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("STUDIO_PORT", "GRADIO_SERVER_PORT"),
+        description="Port to listen on.",
+    )
+    share: bool = Field(False, description="Ask Gradio for a public link.")
+    data_dir: Path = Field(
+        default_factory=_default_data_dir,
+        description="Folder of the database and the media; /data where it exists and can be written, else ./data.",
+    )
+    database_url: str | None = Field(None, description="Any SQLAlchemy URL; SQLite in the data folder where empty.")
+    journal: Literal["auto", "wal", "delete"] = Field(
+        "auto", description="SQLite journal; auto is WAL on a local disk and DELETE on a network or bucket mount."
+    )
+    judge: str = Field("starter", description="The judge that is chosen at first.")
+    max_criteria: int = Field(12, ge=1, description="Criteria that may be judged at once.")
+    orphan_hours: float = Field(24.0, ge=0.0, description="Uploads that no pair uses are removed after so many hours.")
+    limits: Limits = Field(default_factory=Limits, description="What is accepted of an upload.")
+    endpoint: EndpointSpec = Field(
+        default_factory=EndpointSpec,
+        description="The served model that the endpoint judge asks: …__BASE_URL, …__MODEL, …__API_KEY and more.",
+    )
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in use."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'studio.db'}"
+
+    @property
+    def media_dir(self) -> Path:
+        return self.data_dir / "media"

@@ -1,0 +1,283 @@
+"""The trips, as plain methods of one `Studio`: a tab, the command line, the API and a test all call these."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field
+
+from app.backends import judge_backend
+from app.settings import Settings
+from core.agreement import Agreement, agreement
+from core.errors import BadInput, NotFound, StudioError
+from core.evidence import Measuring
+from core.judges import JUDGES, Judge
+from core.judging import judge_questions
+from core.modalities import MODALITIES
+from core.nouns import (
+    Annotation,
+    Answer,
+    Content,
+    Modality,
+    Noun,
+    PreferencePair,
+    Question,
+    Response,
+    Task,
+    Verdict,
+)
+from storage import records
+from storage.db import open_database, transaction
+from storage.measurements import EvidenceRecords
+from storage.media import MediaStore
+from storage.orphans import collect_orphans
+from storage.records import PairSummary
+
+
+class Received(Noun):
+    """An upload that has been checked, stored and measured. `facts` are for people: size, length, format."""
+
+    content: Content
+    facts: dict[str, str]
+
+
+class JudgeRequest(Noun):
+    """What a person asks: two responses as contents, and criteria (none asks for the general preference)."""
+
+    modality: Modality
+    prompt: str = ""
+    context: Content | None = None
+    first: Content
+    second: Content
+    model_1: str = ""
+    model_2: str = ""
+    criteria: tuple[str, ...] = ()
+    judge: str = ""
+
+
+class Judged(Noun):
+    """A stored pair and what a judge said of it, a verdict a criterion in the order asked."""
+
+    pair: PreferencePair
+    verdicts: tuple[Verdict, ...]
+
+
+class Standing(Noun):
+    """How one annotator and one judge agree so far."""
+
+    annotator: str
+    judge: str
+    agreement: Agreement = Field(default_factory=lambda: agreement([]))
+
+
+class JudgeState(Noun):
+    """One line of the judge picker: `unavailable` says why it cannot run here and what to do, or is None."""
+
+    name: str
+    title: str
+    about: str
+    unavailable: str | None
+
+
+class Studio:
+    """Everything the trips need, opened once: settings, database, media, measuring, and the judges loaded so far."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StudioError(
+                f"The data folder {settings.data_dir} cannot be made ({error.strerror}); name another STUDIO_DATA_DIR."
+            ) from error
+        self.engine = open_database(settings.database, journal=settings.journal)
+        self.media = MediaStore(settings.media_dir)
+        self.measuring = Measuring(settings.limits, EvidenceRecords(self.engine))
+        self._judges: dict[str, Judge] = {}
+        self._loading = threading.Lock()
+        self._previewing: dict[str, threading.Lock] = {}
+
+    # -- judges ---------------------------------------------------------------------------------------------------
+
+    def judges(self) -> list[JudgeState]:
+        """Every judge, those that can run here first."""
+        states = [
+            JudgeState(name=name, title=plug.title, about=plug.about, unavailable=plug.unavailable())
+            for name, plug in ((name, judge_backend(name, self.settings)) for name in JUDGES)
+        ]
+        return sorted(states, key=lambda state: (state.unavailable is not None, state.name != self.settings.judge))
+
+    def load_judge(self, name: str = "") -> Judge:
+        """The judge by name, loaded once and kept. Raises NotFound, JudgeFailed or MissingExtra."""
+        name = name or self.settings.judge
+        with self._loading:
+            if name not in self._judges:
+                self._judges[name] = judge_backend(name, self.settings).load()
+            return self._judges[name]
+
+    def warm(self, name: str = "") -> None:
+        """Load a judge in the background while the person is still typing; what fails is told when it is asked."""
+        if (name or self.settings.judge) not in self._judges:
+            threading.Thread(target=self._warm, args=(name,), daemon=True).start()
+
+    def _warm(self, name: str) -> None:
+        # asking the judge raises the same again, where a person can see it
+        with contextlib.suppress(Exception):
+            self.load_judge(name)
+
+    # -- uploads --------------------------------------------------------------------------------------------------
+
+    def receive(self, path: str | Path, modality: Modality, name: str = "") -> Received:
+        """Check an uploaded file, store it by its hash, and measure it. Nothing is kept of a file that is refused.
+
+        Raises BadInput with the file's name, what is wrong, and what is accepted.
+        """
+        path = Path(path)
+        name = shown_name(name or path.name)
+        if not path.is_file():
+            raise BadInput(f"{name!r} did not arrive. Please upload it again.")
+        plug = MODALITIES[modality]
+        content = Content.of_file(path, modality, name)
+        with transaction(self.engine) as session:
+            known = records.find_media(session, content.sha256, modality)
+            records.keep_media(session, content.sha256, modality)
+        if known is not None and self.media.has(content.sha256):
+            stored = content.model_copy(update={"path": self.media.path(content.sha256)})
+            return Received(content=stored, facts=known.facts)
+        opened = plug.open(path, name, self.settings.limits)
+        self.measuring.remember(content, opened)
+        self.media.put(path, opened.suffix)
+        with transaction(self.engine) as session:
+            records.save_media(session, content, opened.suffix, path.stat().st_size, opened.facts)
+            # orphans are collected under the same lock: a file that is here now stays
+            if not self.media.has(content.sha256):
+                self.media.put(path, opened.suffix)
+        stored = content.model_copy(update={"path": self.media.path(content.sha256)})
+        return Received(content=stored, facts=opened.facts)
+
+    def receive_text(self, text: str, name: str = "The text") -> Received:
+        """Check and measure a text response. Raises BadInput where it is empty or too long."""
+        plug = MODALITIES[Modality.TEXT]
+        opened = plug.open(text, name, self.settings.limits)
+        # what is judged and stored is the text as it was read, without signs that no database takes
+        content = Content.of_text(plug.parts(opened)[0].value)
+        self.measuring.remember(content, opened)
+        return Received(content=content, facts=opened.facts)
+
+    def previews(self, content: Content) -> dict[str, Path]:
+        """Files that a browser shows, made once a content and kept beside the media."""
+        if content.path is None:
+            return {}
+        lock = self._previewing.setdefault(content.sha256, threading.Lock())
+        with lock:
+            known = self.media.previews(content.sha256)
+            if known is not None:
+                return known
+            plug = MODALITIES[content.modality]
+            opened = plug.open(content.path, content.name, self.settings.limits)
+            return self.media.save_previews(content.sha256, lambda folder: plug.preview(opened, folder))
+
+    # -- the first trip: judge a pair -----------------------------------------------------------------------------
+
+    def judge(
+        self, request: JudgeRequest, owner: str, report: Callable[[float, str], None] = lambda share, text: None
+    ) -> Judged:
+        """Judge two received responses under each criterion, and store the pair with its verdicts in one commit.
+
+        Raises BadInput where the request makes no task, NotFound for an unknown judge; a judge that fails on the
+        pair is a verdict with a failure.
+        """
+        criteria = self._criteria(request.criteria)
+        task = Task.of(request.modality, request.context.modality if request.context else None)
+        pair = PreferencePair(
+            task=task,
+            prompt=request.prompt.strip(),
+            context=request.context,
+            first=Response(content=request.first, model=request.model_1.strip()),
+            second=Response(content=request.second, model=request.model_2.strip()),
+        )
+        report(0.1, "Loading the judge")
+        judge = self.load_judge(request.judge)
+        report(0.4, "Measuring and judging")
+        started = time.perf_counter()
+        questions = [Question(pair=pair, criterion=criterion) for criterion in criteria]
+        verdicts = judge_questions(judge, questions, self.measuring)
+        report(0.9, "Saving")
+        with transaction(self.engine) as session:
+            pair_id = records.save_pair(session, pair, owner, criteria, seconds=time.perf_counter() - started)
+            for verdict in verdicts:
+                records.save_verdict(session, pair_id, verdict)
+        return Judged(pair=pair.model_copy(update={"id": pair_id}), verdicts=tuple(verdicts))
+
+    def _criteria(self, criteria: tuple[str, ...]) -> list[str | None]:
+        wanted = list(dict.fromkeys(line.strip() for line in criteria if line.strip()))
+        if len(wanted) > self.settings.max_criteria:
+            raise BadInput(
+                f"{len(wanted)} criteria are more than the {self.settings.max_criteria} that are judged at once. "
+                "Please remove some."
+            )
+        for line in wanted:
+            if len(line) > 2000:
+                raise BadInput(f"A criterion of {len(line)} characters is too long; please keep each under 2,000.")
+        return list(wanted) or [None]
+
+    def load(self, pair_id: str) -> Judged:
+        """A stored pair with its verdicts, by its public id. Raises NotFound."""
+        with transaction(self.engine, write=False) as session:
+            pair = records.find_pair(session, self.media, pair_id)
+            verdicts = records.verdicts_of(session, pair_id)
+        return Judged(pair=pair, verdicts=tuple(verdicts))
+
+    def history(self, owner: str, limit: int = 50) -> list[PairSummary]:
+        """The pairs that this person had judged, newest first."""
+        with transaction(self.engine, write=False) as session:
+            return records.history(session, owner, limit)
+
+    # -- what the person thinks -----------------------------------------------------------------------------------
+
+    def annotate(self, annotation: Annotation, judge: str) -> Standing:
+        """Record an answer; it replaces the same annotator's earlier one on that pair and criterion.
+
+        Raises NotFound where the pair or the criterion is not there.
+        """
+        with transaction(self.engine) as session:
+            if annotation.criterion not in records.criteria_of(session, annotation.pair_id):
+                raise NotFound("That criterion was not asked of this pair. Judge the pair under it first.")
+            records.save_annotation(session, annotation)
+        return self.standing(annotation.annotator, judge)
+
+    def undo(self, annotator: str) -> Annotation | None:
+        """Take back this annotator's newest answer; what it had replaced counts again. None where there is none."""
+        with transaction(self.engine) as session:
+            return records.undo_annotation(session, annotator)
+
+    def answers(self, pair_id: str, annotator: str) -> dict[str | None, Answer]:
+        """This annotator's standing answers on a pair, by criterion."""
+        with transaction(self.engine, write=False) as session:
+            return {a.criterion: a.answer for a in records.annotations_of(session, pair_id, annotator)}
+
+    def standing(self, annotator: str, judge: str) -> Standing:
+        """Agreement of this annotator with this judge over every pair and criterion both have decided."""
+        with transaction(self.engine, write=False) as session:
+            pairs = records.paired_preferences(session, annotator, judge)
+        return Standing(annotator=annotator, judge=judge, agreement=agreement(pairs))
+
+    # -- housekeeping ---------------------------------------------------------------------------------------------
+
+    def collect_orphans(self) -> int:
+        """Remove uploads that no pair uses and that are older than the setting says; returns how many."""
+        return collect_orphans(self.engine, self.media, older_than=self.settings.orphan_hours * 3600)
+
+
+def shown_name(name: str) -> str:
+    """A file name fit to be shown and stored: its last part, without control characters, at most 120 characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    clean = "".join(c for c in last if c.isprintable()).strip() or "file"
+    if len(clean) > 120:
+        stem, dot, suffix = clean.rpartition(".")
+        clean = f"{(stem or clean)[:100]}…{dot}{suffix[:15]}"
+    return clean

@@ -1,0 +1,65 @@
+"""The question to the person, how they and the judge agree, and what they judged before; all as HTML."""
+
+from __future__ import annotations
+
+from html import escape
+
+from app.studio import Standing
+from app.tabs._session import Session
+from app.tabs._verdict_view import GENERAL
+from core.nouns import Preference
+from storage.records import PairSummary
+
+_SHORT = {Preference.FIRST: ("A", "a"), Preference.TIE: ("tie", "tie"), Preference.SECOND: ("B", "b"), None: ("–", "")}
+
+
+def asking(session: Session) -> str:
+    """What the next key press is about; when all is answered, what comes next."""
+    done = sum(answer is not None for answer in session.answers)
+    many = len(session.answers)
+    if session.complete:
+        link = (
+            f'<button type="button" class="link" data-copy="{escape(session.pair.id)}">copy link to this pair</button>'
+        )
+        return f"<p><strong>Thank you.</strong> Change an answer any time, or judge the next pair. {link}</p>"
+    which = escape(_short(session.criterion or GENERAL))
+    progress = f" <span>{done + 1} of {many}</span>" if many > 1 else ""
+    lead = "Which is better?" if session.hidden else "And you?"
+    return f"<p><strong>{lead}</strong> <q>{which}</q>{progress}</p>"
+
+
+def standing(session: Session, known: Standing | None) -> str:
+    """The running agreement; kept back while a blind pair is being answered, since it would tell the verdict."""
+    if session.hidden or known is None:
+        return '<p class="note">The verdict follows your last answer.</p>'
+    agreed = known.agreement
+    judge = escape(known.judge)
+    if agreed.pairs == 0:
+        return f'<p class="note">Answer, and see here how often you and {judge} agree.</p>'
+    # of a handful of pairs kappa says nothing yet
+    kappa = f" (κ {agreed.kappa:.2f})".replace("-", "−") if agreed.kappa is not None and agreed.pairs >= 5 else ""
+    return f'<p role="status">You and {judge} agree on <b>{agreed.agreed} of {agreed.pairs}</b>{kappa}.</p>'
+
+
+def past(pairs: list[PairSummary]) -> str:
+    """One line a judged pair, newest first."""
+    if not pairs:
+        return '<p class="note">Nothing judged yet. What you judge is kept here.</p>'
+    return "".join(_line(pair) for pair in pairs)
+
+
+def _line(pair: PairSummary) -> str:
+    said = "".join(
+        f'<i class="{side}">{name}</i>' for name, side in (_SHORT[preference] for preference in pair.preferences)
+    )
+    title = escape(_short(pair.prompt or f"{pair.first} / {pair.second}"))
+    when = f'<time datetime="{pair.created.isoformat()}">{pair.created:%d %b %H:%M}</time>'
+    return (
+        f'<button type="button" data-pick="pair" data-value="{escape(pair.id)}"><b>{pair.task.code}</b>'
+        f"<span>{title}<small>{when} · {escape(pair.judge)}</small></span><em>{said}</em></button>"
+    )
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 120 else f"{flat[:117]}…"

@@ -1,0 +1,249 @@
+"""What happens on the Judge tab: each method is one event, and returns the components that it changes."""
+
+from __future__ import annotations
+
+import queue
+import random
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from app import widgets
+from app.studio import Judged, JudgeRequest, Received, Standing, Studio
+from app.tabs import _answer_view as answers
+from app.tabs import _judge_layout as layout
+from app.tabs import _verdict_view as view
+from app.tabs._judge_places import Places, Update
+from app.tabs._session import Session
+from core.nouns import Answer, Content, Modality
+
+GUEST = re.compile(r"guest-[0-9a-f]{12}")
+
+
+def person(guest: str, request: gr.Request) -> str:
+    """The signed-in name where there is one, else this browser's own guest name."""
+    if request.username:
+        return request.username
+    return guest if GUEST.fullmatch(guest or "") else f"guest-{(request.session_hash or 'unknown')[:12]}"
+
+
+class Trips:
+    """The events of one Judge tab. `desk` holds the components; the nouns travel in its states."""
+
+    def __init__(self, studio: Studio, desk: layout.Desk) -> None:
+        self.studio, self.desk, self.places = studio, desk, Places(studio, desk)
+
+    # -- judging --------------------------------------------------------------------------------------------------
+
+    def judge_now(
+        self,
+        modality: str,
+        kind: str,
+        prompt: str,
+        criteria: str,
+        text_1: str,
+        text_2: str,
+        model_1: str,
+        model_2: str,
+        first: Received | None,
+        second: Received | None,
+        context: Received | None,
+        mode: str,
+        blind: bool,
+        judge: str,
+        guest: str,
+        request: gr.Request,
+    ) -> Iterator[Update]:
+        """Judge what lies on the two sides. In a blind round the verdict is stored, and kept from the page."""
+        desk, chosen = self.desk, Modality(modality)
+        contents, messages = self._responses(chosen, text_1, text_2, first, second)
+        if kind and context is None:
+            message = "This task needs it: put it here, or choose “text only” above."
+            yield self.places.cleared() | self.places.context(None, chosen, kind, message)
+            return
+        if any(messages):
+            if chosen is Modality.TEXT:
+                mode = "Write"
+            yield (
+                self.places.cleared()
+                | self.places.sides(chosen, first, second, text_1, text_2, mode, messages=messages)
+                | {desk.mode: mode}
+            )
+            return
+        lines = tuple(line for line in criteria.splitlines() if line.strip())
+        asked = JudgeRequest(
+            modality=chosen,
+            prompt=prompt,
+            context=context.content if context else None,
+            first=contents[0],
+            second=contents[1],
+            model_1=model_1,
+            model_2=model_2,
+            criteria=lines,
+            judge=judge,
+        )
+        owner = person(guest, request)
+        try:
+            for told in _told_while(lambda report: self.studio.judge(asked, owner, report)):
+                if isinstance(told, str):
+                    yield {
+                        desk.result: view.judging(len(lines), told),
+                        desk.note: "",
+                        desk.votes: gr.update(visible=False),
+                    }
+                else:
+                    session = Session.begun(
+                        told.pair,
+                        told.verdicts,
+                        judge,
+                        blind=blind,
+                        flipped=blind and random.random() < 0.5,  # noqa: S311
+                    )
+                    yield self._on_table(session, first, second, text_1, text_2, mode, owner)
+        except Exception as error:
+            yield self.places.cleared() | {desk.note: widgets.refused(widgets.told(error))}
+
+    def _responses(
+        self, modality: Modality, text_1: str, text_2: str, first: Received | None, second: Received | None
+    ) -> tuple[list[Content], tuple[str, str]]:
+        contents: list[Content] = []
+        messages = ["", ""]
+        for index, (text, received) in enumerate(((text_1, first), (text_2, second))):
+            name = "AB"[index]
+            try:
+                if modality is Modality.TEXT:
+                    contents.append(self.studio.receive_text(text, f"Response {name}").content)
+                elif received is None:
+                    messages[index] = f"Response {name} is missing."
+                else:
+                    contents.append(received.content)
+            except Exception as error:
+                messages[index] = widgets.told(error)
+        if len(contents) == 2 and contents[0].modality is not contents[1].modality:
+            messages[1] = "A and B must be of one kind: two 3D models, or two rendered images."
+        return contents, (messages[0], messages[1])
+
+    def _on_table(
+        self,
+        session: Session,
+        first: Received | None,
+        second: Received | None,
+        text_1: str,
+        text_2: str,
+        mode: str,
+        annotator: str,
+    ) -> Update:
+        """A judged pair as it is now to be seen, with the question to the person."""
+        desk = self.desk
+        if session.hidden and mode == "Write":
+            mode = "Read"
+        modality = session.pair.modality
+        modes = [m for m in layout.MODES if m != "Write"] if session.hidden else layout.MODES
+        sides = {}
+        if session.blind or modality is Modality.TEXT:
+            sides = self.places.sides(modality, first, second, text_1, text_2, mode, session) | {
+                desk.mode: gr.update(choices=modes, value=mode, visible=modality is Modality.TEXT)
+            }
+        return sides | self.verdicts(session, annotator) | {desk.note: "", desk.strength: None, desk.reason: ""}
+
+    def verdicts(self, session: Session, annotator: str, standing: Standing | None = None) -> Update:
+        desk = self.desk
+        if standing is None and not session.hidden:
+            standing = self.studio.standing(annotator, session.judge)
+        return {
+            desk.session: session,
+            desk.result: view.cards(session),
+            desk.votes: gr.update(visible=True),
+            desk.asking: answers.asking(session),
+            desk.standing: answers.standing(session, standing),
+        }
+
+    # -- what the person thinks -----------------------------------------------------------------------------------
+
+    def vote(
+        self,
+        answer: Answer,
+        session: Session | None,
+        strength: int | None,
+        reason: str,
+        first: Received | None,
+        second: Received | None,
+        text_1: str,
+        text_2: str,
+        mode: str,
+        guest: str,
+        request: gr.Request,
+    ) -> Update:
+        """Record one answer and go on to the next open criterion; the last one of a blind pair shows the verdict."""
+        if session is None:
+            return {}
+        annotator = person(guest, request)
+        try:
+            annotation = session.annotation(annotator, answer, strength, reason)
+            standing = self.studio.annotate(annotation, session.judge)
+        except Exception as error:
+            return {self.desk.note: widgets.refused(widgets.told(error))}
+        after = session.answered(annotation)
+        shown = (
+            {}
+            if after.hidden == session.hidden
+            else self._on_table(after, first, second, text_1, text_2, mode, annotator)
+        )
+        return (
+            shown
+            | self.verdicts(after, annotator, standing)
+            | {
+                self.desk.strength: None,
+                self.desk.reason: "",
+                self.desk.note: "",
+            }
+        )
+
+    def undo(self, session: Session | None, guest: str, request: gr.Request) -> Update:
+        """Take back the newest answer; where it was given on this pair, its criterion is asked again."""
+        annotator = person(guest, request)
+        try:
+            taken = self.studio.undo(annotator)
+        except Exception as error:
+            return {self.desk.note: widgets.refused(widgets.told(error))}
+        if taken is None:
+            return {self.desk.note: '<p class="note">There is no answer to take back.</p>'}
+        if session is None or taken.pair_id != session.pair.id or taken.criterion not in session.criteria:
+            return {self.desk.note: '<p class="note">Your last answer, on an earlier pair, is taken back.</p>'}
+        standing = self.studio.answers(session.pair.id, annotator).get(taken.criterion)
+        return self.verdicts(session.taken_back(taken.criterion, standing), annotator) | {self.desk.note: ""}
+
+    def turn(self, what: str, value: str, session: Session | None, guest: str, request: gr.Request) -> Update:
+        """A click on a card: the criterion to answer next."""
+        if what == "turn" and session is not None and value.isdigit():
+            return self.verdicts(session.turned_to(int(value)), person(guest, request))
+        return {}
+
+
+def picked(event: gr.EventData) -> tuple[str, str]:
+    """What was clicked in a gr.HTML, as text whatever a client sent."""
+    data = event._data or {}
+    return str(data.get("what", ""))[:40], str(data.get("value", ""))[:200]
+
+
+def _told_while(work) -> Iterator[str | Judged]:
+    """Run `work(report)` in a thread: first what it reports, then its result; what it raises is raised here."""
+    told: queue.Queue[tuple[str, Any]] = queue.Queue()
+
+    def run() -> None:
+        try:
+            told.put(("done", work(lambda share, text: told.put(("text", text)))))
+        except Exception as error:
+            told.put(("error", error))
+
+    threading.Thread(target=run, daemon=True).start()
+    while True:
+        kind, value = told.get()
+        if kind == "error":
+            raise value
+        yield value
+        if kind == "done":
+            return

@@ -1,0 +1,1 @@
+"""What the field knows: nouns, judging, agreement, and the shelves. No database, no Gradio, no environment."""

@@ -1,0 +1,39 @@
+"""The shelf of file formats. Each file is one format, its PLUG a `PairFormat`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from core.modalities import Limits
+from core.nouns import Noun, Preference, PreferencePair
+from core.plugs import Shelf
+
+
+class LabelledPair(Noun):
+    """A pair with its criterion and, where the file has one, the human label."""
+
+    line: int
+    pair: PreferencePair
+    criterion: str | None = None
+    label: Preference | None = None
+
+
+class BadRow(Noun):
+    """A row that does not fit: its line (from 1), its id where it has one, and the reason."""
+
+    line: int
+    id: str = ""
+    reason: str
+
+
+class PairFormat(Protocol):
+    title: str
+    suffixes: tuple[str, ...]
+
+    def read(self, path: Path, limits: Limits) -> Iterator[LabelledPair | BadRow]:
+        """Every row in order, each a pair or a `BadRow`; BadInput only where the file as a whole cannot be read."""
+
+
+FORMATS: Shelf[PairFormat] = Shelf("core.formats", "format")

@@ -1,0 +1,49 @@
+"""The shelf of judge backends. Each file is one backend, its PLUG a `JudgeBackend` that loads a `Judge`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.evidence import Measurer
+from core.modalities import Limits
+from core.nouns import Modality, Question, Verdict
+from core.plugs import Shelf
+
+
+class Judge(Protocol):
+    """A backend with a model and its settings. Batch first; safe to call from several threads."""
+
+    name: str
+
+    def judge(self, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
+        """One verdict a question, in order. What goes wrong with one question is that question's failure.
+
+        `measure` gives the evidence of both responses of a pair; the caller decides about caching.
+        """
+
+
+class JudgeBackend(Protocol):
+    title: str
+    about: str
+    modalities: frozenset[Modality]
+
+    def unavailable(self) -> str | None:
+        """None where it can run here; else why not, and what to do."""
+
+    def load(self, model: Path | str | None = None) -> Judge:
+        """Load a model (the backend's own default where None). Raises JudgeFailed or MissingExtra."""
+
+
+class ConfigurableBackend(JudgeBackend, Protocol):
+    """A backend that needs settings, such as a server's address. Its PLUG has none, and says so in `unavailable`."""
+
+    def configured(self, spec: Any, limits: Limits) -> JudgeBackend:
+        """The backend bound to `spec`, a frozen noun of its own, and to the limits under which files are opened.
+
+        A new value, so that the shelf keeps no settings and two sets of them can be used side by side.
+        """
+
+
+JUDGES: Shelf[JudgeBackend] = Shelf("core.judges", "judge")

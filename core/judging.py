@@ -1,0 +1,64 @@
+"""One pair, one verdict: rewards to probabilities, tie threshold, and failures kept as values."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+
+from core.errors import BadInput, JudgeFailed, StudioError
+from core.evidence import Measurer
+from core.judges import Judge
+from core.nouns import FailureKind, Preference, Question, Verdict
+
+log = logging.getLogger(__name__)
+
+
+def preference_probabilities(difference: float, tie_weight: float) -> tuple[float, float, float]:
+    """P(first), P(tie), P(second) of Davidson (1970): weights e^(d/2), ν, e^(−d/2) for d = r1 − r2 in nats.
+
+    `tie_weight` is ν ≥ 0; with ν = 0 this is Bradley-Terry, σ(d). Symmetric: swapping the responses swaps the ends.
+    """
+    half = min(abs(difference), 200.0) / 2
+    # divided by the largest weight, so that nothing overflows
+    winner, tie, loser = 1.0, tie_weight * math.exp(-half), math.exp(-2 * half)
+    total = winner + tie + loser
+    high, middle, low = winner / total, tie / total, loser / total
+    return (high, middle, low) if difference >= 0 else (low, middle, high)
+
+
+def preference_of(difference: float, tie_threshold: float) -> Preference:
+    """A tie where |r1 − r2| ≤ ε (Deutsch et al. 2023), else the response with the larger reward."""
+    if abs(difference) <= tie_threshold:
+        return Preference.TIE
+    return Preference.FIRST if difference > 0 else Preference.SECOND
+
+
+def judge_questions(judge: Judge, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
+    """Verdicts in order, one a question; whatever a judge raises becomes that question's failure.
+
+    A batch that raises is asked again one by one, so that one bad pair costs the others nothing.
+    """
+    if not questions:
+        return []
+    started = time.perf_counter()
+    try:
+        verdicts = judge.judge(questions, measure)
+        if len(verdicts) != len(questions):
+            raise JudgeFailed(f"{judge.name} answered {len(verdicts)} of {len(questions)} questions.")
+        return verdicts
+    except Exception as error:
+        if len(questions) > 1:
+            return [verdict for question in questions for verdict in judge_questions(judge, [question], measure)]
+        if not isinstance(error, StudioError):
+            log.exception("%s failed on a question", judge.name)
+        return [
+            Verdict.failed(
+                judge.name,
+                questions[0].criterion,
+                FailureKind.BAD_INPUT if isinstance(error, BadInput) else FailureKind.ERROR,
+                str(error) if isinstance(error, StudioError) else "The judge stopped with an error; the log has it.",
+                seconds=time.perf_counter() - started,
+            )
+        ]

@@ -1,0 +1,162 @@
+"""The perceptual test: unseen files, wordings by another hand, both directions, strong and mild changes.
+
+`python -m core.models.starter.perceptual DATA_DIR EVIDENCE_DIR [MODEL_DIR]` prints the table and writes it as JSON.
+Files are those of the test split (the media files are split by group), wordings those marked `test`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.models.starter.calibration import area_under_curve, expected_calibration_error
+from core.models.starter.changes import DIRECTIONS
+from core.models.starter.examination import (
+    Answers,
+    coverages,
+    examine,
+    examine_general,
+    examine_human,
+    read,
+    rewards,
+)
+from core.models.starter.pairs import MILD, STRONG, PairBank
+from core.models.starter.recipe import Recipe
+from core.models.starter.scoring import Starter
+from core.models.starter.training import Material, gather
+from core.models.starter.variants import Report
+from core.models.starter.wording import glosses, turnable
+from core.nouns import Modality
+
+# frames that training has never seen
+ASKED = "I would go for {w}"
+REFUSED = "whatever you do, keep clear of {w}"
+
+
+def _share(answers: Sequence[Answers], low: float = 0.0, high: float = np.inf) -> float | None:
+    """Share of right answers among pairs whose gap lies in [low, high), every wording with the same say."""
+    shares = [
+        float((a.differences[inside] > 0).mean())
+        for a in answers
+        if (inside := (a.gaps >= low) & (a.gaps < high)).any()
+    ]
+    return round(float(np.mean(shares)), 4) if shares else None
+
+
+def _negations(starter: Starter, bank: PairBank) -> float | None:
+    """Share of pairs whose preference turns round when a plain wish is refused instead of asked for."""
+    turned = []
+    for name in bank.trained_attributes():
+        pairs = bank.of(name, "test")
+        if not len(pairs):
+            continue
+        pairs = pairs.take(np.random.default_rng(3).permutation(len(pairs))[:12])
+        z = bank.z[np.concatenate([pairs.high, pairs.low])]
+        words = [w for d in DIRECTIONS for w in glosses(bank.attributes[name], d) if turnable(w)]
+        for word in words:
+            reading = read(starter.model, starter.vocabulary, [ASKED.format(w=word), REFUSED.format(w=word)])
+            asked, refused = (
+                np.subtract(*np.split(rewards(starter.model, reading, row, bank.modality, z), 2)) for row in (0, 1)
+            )
+            turned.append(float((asked * refused < 0).mean()))
+    return round(float(np.mean(turned)), 4) if turned else None
+
+
+def test_modality(starter: Starter, material: Material, modality: Modality) -> dict[str, Any]:
+    """All figures of one modality on the test split."""
+    bank, human = material.banks[modality], material.human[modality]
+    everything = list(examine(starter.model, starter.vocabulary, bank, "test"))
+    answers = [a for a in everything if not a.held_out]
+    ends = {"quality": True, "opposite": False, "neither": None}
+    figures: dict[str, Any] = {
+        name: {
+            "strong": _share([a for a in answers if a.follows is follows], STRONG),
+            "mild": _share([a for a in answers if a.follows is follows], 0.0, MILD),
+        }
+        for name, follows in ends.items()
+    }
+    figures["all"] = {"strong": _share(answers, STRONG), "mild": _share(answers, 0.0, MILD)}
+    figures["held_out"] = _share([a for a in everything if a.held_out])
+    figures["general"] = _share(examine_general(starter.model, starter.vocabulary, bank, "test"))
+    figures["negation_turns"] = _negations(starter, bank)
+    differences = np.concatenate([a.differences for a in answers])
+    confidence = 1.0 / (1.0 + np.exp(-np.abs(differences)))
+    figures["ece"] = round(expected_calibration_error(confidence, differences > 0), 4)
+    seen, unseen = coverages(starter.model, starter.vocabulary, modality, "test")
+    cut = starter.config.coverage_threshold
+    figures["coverage"] = {
+        "auc": round(area_under_curve(seen, unseen), 4),
+        "wishes_answered": round(float((seen >= cut).mean()), 4),
+        "unaskable_refused": round(float((unseen < cut).mean()), 4),
+    }
+    figures["human"] = {
+        source: round(share, 4)
+        for source, share in examine_human(
+            starter.model, starter.vocabulary, human, material.human_z[modality], "test"
+        ).items()
+    }
+    by_attribute: dict[str, list[float]] = defaultdict(list)
+    for a in everything:
+        by_attribute[f"{a.attribute} {a.direction}"].append(float((a.differences > 0).mean()))
+    figures["by_end"] = {end: round(float(np.mean(shares)), 4) for end, shares in sorted(by_attribute.items())}
+    figures["counts"] = {
+        "wordings": len(answers),
+        "pairs": len(differences),
+        "files": int((bank.variants.splits == "test").sum()),
+    }
+    return figures
+
+
+def perceptual_test(
+    model_dir: Path, data_dir: Path, evidence_dir: Path, recipe_path: Path | None = None, report: Report = print
+) -> dict[str, Any]:
+    """Figures by modality; evidence is taken from the cache of training where it is there, else measured."""
+    starter = Starter.read(model_dir)
+    recipe = Recipe.read(recipe_path)
+    torch.set_num_threads(recipe.threads)
+    recipe = recipe.model_copy(update={"modalities": tuple(m for m in recipe.modalities if m in starter.sheets)})
+    material = gather(recipe, data_dir, evidence_dir, report, sheets=starter.sheets)
+    return {modality.value: test_modality(starter, material, modality) for modality in recipe.modalities}
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as a Markdown table, shares in per cent."""
+
+    def percent(value: float | None) -> str:
+        return "–" if value is None else f"{100 * value:.1f}"
+
+    head = (
+        "| modality | quality, strong | quality, mild | opposite, strong | opposite, mild | neither, strong "
+        "| held out | general | negation turns | coverage AUC | ECE |"
+    )
+    lines = [head, "|" + "---|" * (head.count("|") - 1)]
+    for modality, f in figures.items():
+        cells = [
+            f["quality"]["strong"], f["quality"]["mild"], f["opposite"]["strong"], f["opposite"]["mild"],
+            f["neither"]["strong"], f["held_out"], f["general"], f["negation_turns"],
+        ]  # fmt: skip
+        told = [percent(cell) for cell in cells] + [f"{f['coverage']['auc']:.3f}", f"{f['ece']:.3f}"]
+        lines.append(f"| {Modality(modality).label} | " + " | ".join(told) + " |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> None:
+    if len(arguments) not in (2, 3):
+        raise SystemExit("python -m core.models.starter.perceptual DATA_DIR EVIDENCE_DIR [MODEL_DIR]")
+    data_dir, evidence_dir = (Path(argument) for argument in arguments[:2])
+    shipped = Path(__file__).resolve().parents[3] / "assets" / "starter"
+    model_dir = Path(arguments[2]) if len(arguments) == 3 else shipped
+    figures = perceptual_test(model_dir, data_dir, evidence_dir)
+    (model_dir / "perceptual.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False), "utf-8")
+    sys.stdout.write(table(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

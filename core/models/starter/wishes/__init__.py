@@ -1,0 +1,124 @@
+"""Wishes: how people ask for more or less of an attribute, in their own words.
+
+One YAML file a modality: attribute → direction → split → a block of text with one wording a line. `train` is learned
+from, `choose` picks between recipes, `test` is only ever measured on; test wordings were written apart from the others.
+`unaskable.yaml` holds, by modality, what a judge that only measures cannot see (content, facts, meaning).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import BeforeValidator, Field, model_validator
+
+from core.models.starter.changes import CHANGES, DIRECTIONS, Direction
+from core.nouns import Modality, Noun
+
+Split = Literal["train", "choose", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def _lines(block: Any) -> Any:
+    """A block of text as its lines; what is no text is left for the validator to refuse."""
+    return tuple(line.strip() for line in block.splitlines() if line.strip()) if isinstance(block, str) else block
+
+
+def plain(wording: str) -> str:
+    """A wording without case and punctuation: two that agree in this are one wording."""
+    return " ".join(re.findall(r"[\w']+", wording.lower()))
+
+
+Wordings = Annotated[tuple[str, ...], BeforeValidator(_lines), Field(min_length=1)]
+
+
+class Splits(Noun):
+    """The wordings of one wish, by split; none appears twice."""
+
+    train: Wordings
+    choose: Wordings
+    test: Wordings
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Self:
+        _refuse_repeats([wording for split in SPLITS for wording in self[split]])
+        return self
+
+    def __getitem__(self, split: Split) -> tuple[str, ...]:
+        return getattr(self, split)
+
+
+class Wish(Noun):
+    """Both directions of one attribute, with equally many wordings, so that neither end is the expected one."""
+
+    more: Splits
+    less: Splits
+
+    @model_validator(mode="after")
+    def _balanced(self) -> Self:
+        for split in SPLITS:
+            if len(self.more[split]) != len(self.less[split]):
+                raise ValueError(
+                    f"{split}: {len(self.more[split])} wordings for more, {len(self.less[split])} for less"
+                )
+        return self
+
+    def __getitem__(self, direction: Direction) -> Splits:
+        return getattr(self, direction)
+
+
+class Wishes(Noun):
+    """All wishes of one modality, by attribute, as its table of changes names them."""
+
+    modality: Modality
+    attributes: dict[str, Wish]
+
+    @model_validator(mode="after")
+    def _fits_the_changes(self) -> Self:
+        known = {attribute.name for attribute in CHANGES[self.modality].attributes}
+        if known != set(self.attributes):
+            raise ValueError(f"attributes without their counterpart: {sorted(known ^ set(self.attributes))}")
+        _refuse_repeats(
+            [
+                wording
+                for wish in self.attributes.values()
+                for direction in DIRECTIONS
+                for split in SPLITS
+                for wording in wish[direction][split]
+            ]
+        )
+        return self
+
+    def __getitem__(self, attribute: str) -> Wish:
+        return self.attributes[attribute]
+
+    def of(self, attribute: str, direction: Direction, split: Split) -> tuple[str, ...]:
+        """The wordings that ask for one direction of an attribute, from one split."""
+        return self.attributes[attribute][direction][split]
+
+
+def _refuse_repeats(wordings: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for wording in wordings:
+        if plain(wording) in seen:
+            raise ValueError(f"written twice: {wording!r} and {seen[plain(wording)]!r}")
+        seen[plain(wording)] = wording
+
+
+def _read(name: str) -> Any:
+    return yaml.safe_load(files(__name__).joinpath(f"{name}.yaml").read_text("utf-8"))
+
+
+@cache
+def load(modality: Modality) -> Wishes:
+    """The wishes of a modality; pydantic's ValidationError where the file breaks a rule above."""
+    return Wishes(modality=modality, attributes=_read(modality))
+
+
+@cache
+def unaskable(modality: Modality) -> Splits:
+    """Criteria that measuring cannot decide, by split."""
+    return Splits.model_validate(_read("unaskable")[modality])

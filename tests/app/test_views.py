@@ -1,0 +1,137 @@
+"""What is told of verdicts, texts and a blind round, as HTML and as values."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.tabs import _answer_view as answers
+from app.tabs import _text_view as texts
+from app.tabs import _verdict_view as view
+from app.tabs._session import Session
+from core.nouns import (
+    Answer,
+    Content,
+    FailureKind,
+    Finding,
+    Measure,
+    Preference,
+    PreferencePair,
+    Response,
+    Task,
+    Verdict,
+)
+
+PAIR = PreferencePair(
+    task=Task.T2T,
+    first=Response(content=Content.of_text("one"), model="left"),
+    second=Response(content=Content.of_text("two"), model="right"),
+    id="pair-1",
+)
+
+
+def finding(label: str, effect: float) -> Finding:
+    name = label.lower().replace(" ", "_")
+    measure = Measure(name=name, label=label, unit="dB", more="more", less="less", source="a standard", digits=1)
+    return Finding(measure=measure, first=1.25, second=None, effect=effect)
+
+
+def verdict(criterion: str | None = None, **more) -> Verdict:
+    said = {
+        "judge": "starter",
+        "criterion": criterion,
+        "preference": Preference.FIRST,
+        "reward_1": 1.0,
+        "reward_2": 0.4,
+        "p_first": 0.72,
+        "p_tie": 0.11,
+        "p_second": 0.17,
+        "coverage": 0.5,
+    }
+    return Verdict(**(said | more))
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_a_card_answers_at_a_glance() -> None:
+    html = view.cards(Session.begun(PAIR, (verdict(),), "starter"))
+    told = plain(html)
+    assert "A is better · 72 %" in told
+    assert 'aria-label="A 72 %, tie 11 %, B 17 %"' in html
+    assert "can see a part of what this asks for (50 %)" in told
+
+
+def test_what_would_change_it_is_the_margin_less_twice_the_effect() -> None:
+    # the margin is 0.6: exchanging the two values moves it by −2 × 0.5 to −0.4, by −2 × 0.1 to 0.4
+    found = (finding("Weak", 0.1), finding("Strong", 0.5), finding("None", 0.0))
+    told = plain(view.cards(Session.begun(PAIR, (verdict(findings=found),), "starter")))
+    assert "Now A leads by 0.60" in told
+    assert "With the two strong values exchanged, B leads by 0.40" in told
+    assert "weak values exchanged" not in told
+    # the strongest comes first in the evidence
+    assert told.index("Strong") < told.index("Weak") < told.index("None")
+    calm = plain(view.cards(Session.begun(PAIR, (verdict(findings=(finding("Weak", 0.1),)),), "starter")))
+    assert "No single measurement would" in calm
+    assert "A leads by 0.40" in calm
+
+
+def test_a_failure_is_a_sentence_with_what_to_do() -> None:
+    failed = Verdict.failed("starter", None, FailureKind.NOT_COVERED, "It measures form, not wit.", raw="<b>raw</b>")
+    html = view.cards(Session.begun(PAIR, (failed,), "starter"))
+    assert "It measures form, not wit." in html
+    assert "Choose another judge" in html
+    assert "<b>raw" not in html
+    assert "%" not in plain(html)
+
+
+def test_nothing_foreign_is_markup() -> None:
+    nasty = '<img src=x onerror="alert(1)">'
+    cards = view.cards(Session.begun(PAIR, (verdict(nasty, rationale=nasty, judge=nasty),), nasty))
+    assert "<img" not in cards
+    assert "<img" not in answers.asking(Session.begun(PAIR, (verdict(nasty),), "starter"))
+
+
+def test_markdown_is_rendered_without_markup_of_its_own() -> None:
+    html = texts.read(
+        "# Title\n\n**bold** <script>x</script> ![p](http://a.invalid/p.png) [l](javascript:x) [k](https://b.c)"
+    )
+    assert "<h1>Title</h1>" in html
+    assert "<strong>bold</strong>" in html
+    assert not re.search("<(script|img)", html)
+    assert 'href="javascript' not in html
+    assert 'rel="noopener noreferrer nofollow" href="https://b.c"' in html
+
+
+@pytest.mark.parametrize("size", [1, 50_000])
+def test_differences_mark_words_and_keep_every_character(size: int) -> None:
+    first, second = "The red cat sat." + " x" * size, "The blue cat sat." + " x" * size
+    left, right = texts.differences(first[:60_000], second[:60_000])
+    for html, text in ((left, first), (right, second)):
+        shown = re.sub(r"<[^>]+>", "", html)
+        assert shown == text[:60_000]
+    if size == 1:
+        assert re.findall("<mark>(.*?)</mark>", left + right) == ["red", "blue"]
+
+
+def test_a_blind_round_tells_answers_in_the_pairs_own_order() -> None:
+    asked = (verdict("First."), verdict("Second."))
+    session = Session.begun(PAIR, asked, "starter", blind=True, flipped=True)
+    assert "72" not in view.cards(session)
+    assert "is better ·" not in view.cards(session)
+    annotation = session.annotation("ada", Answer.FIRST, 2, " because ")
+    assert (annotation.answer, annotation.flipped, annotation.blind) == (Answer.SECOND, True, True)
+    assert annotation.reason == "because"
+    session = session.answered(annotation)
+    assert (session.criterion, session.hidden) == ("Second.", True)
+    # on screen the sides are still swapped, and so is what the person is told to have said
+    assert "you: A better" in view.cards(session)
+    session = session.answered(session.annotation("ada", Answer.SKIP, None, ""))
+    assert (session.hidden, session.flipped, session.complete) == (False, False, True)
+    assert "you: B better" in view.cards(session)
+    # once seen, an answer is never blind again
+    session = session.taken_back("First.", None)
+    again = session.annotation("ada", Answer.TIE, 3, "")
+    assert (again.blind, again.flipped, again.strength) == (False, False, None)

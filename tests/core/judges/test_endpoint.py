@@ -1,0 +1,558 @@
+"""The endpoint judge against a real server with faults: the right verdict or a failure, bounded, counted, discreet."""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import io
+import json
+import logging
+import socket
+import threading
+import time
+import wave
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import SecretStr
+
+from core.errors import JudgeFailed
+from core.evidence import Measuring
+from core.judges import JUDGES
+from core.judges.endpoint import EndpointJudge
+from core.judging import judge_questions
+from core.models.prompts import PromptStyle
+from core.models.served import EndpointSpec, Usage
+from core.nouns import Content, FailureKind, Modality, Preference, PreferencePair, Question, Response, Task, Verdict
+from tests.core.judges.chat_server import (
+    ChatServer,
+    Received,
+    Reply,
+    completion,
+    error,
+    in_turn,
+    prefers_longer,
+    sections,
+    serving,
+)
+from tests.core.small_pairs import COLOURS, HERTZ, small_pair, text_pair
+
+KEY = "sk-very-secret-4711"
+LONG, SHORT = "Rain is water that falls from clouds.", "Rain falls."
+
+
+def asked(server: ChatServer, questions: Sequence[Question] | None = None, **spec: object) -> tuple[list, list, Usage]:
+    """Verdicts, the waits between attempts, and the usage; nothing is really waited for."""
+    waits: list[float] = []
+    judge = EndpointJudge(
+        EndpointSpec(**({"base_url": server.url, "model": "toy", "timeout": 20.0} | spec)), sleep=waits.append
+    )
+    try:
+        questions = questions or [Question(pair=text_pair(LONG, SHORT), criterion="The longer one.")]
+        return judge_questions(judge, questions, Measuring()), waits, judge.usage
+    finally:
+        judge.close()
+
+
+def one(answer: Callable[[Received], Reply], **spec: object) -> tuple[Verdict, ChatServer, list[float], Usage]:
+    with serving(answer) as server:
+        verdicts, waits, usage = asked(server, **spec)
+    return verdicts[0], server, waits, usage
+
+
+def always(reply: Reply) -> Callable[[Received], Reply]:
+    return lambda request: reply
+
+
+# -- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def test_both_orders_are_asked_and_agree() -> None:
+    verdict, server, waits, usage = one(prefers_longer)
+    assert (verdict.preference, verdict.p_first, verdict.judge) == (Preference.FIRST, 1.0, "endpoint")
+    assert {sections(request.text) for request in server.received} == {(LONG, SHORT), (SHORT, LONG)}
+    assert verdict.rationale == "A has 37 letters, B 11."
+    assert waits == []
+    assert usage == Usage(attempts=2, answers=2, prompt_tokens=200, answer_tokens=40)
+
+
+def test_what_is_sent_is_what_the_settings_say() -> None:
+    _, server, _, _ = one(prefers_longer, max_tokens=99, temperature=0.5)
+    body = server.received[0].body
+    assert server.received[0].path == "/v1/chat/completions"
+    assert {key: body[key] for key in ("model", "max_tokens", "temperature", "stream")} == {
+        "model": "toy",
+        "max_tokens": 99,
+        "temperature": 0.5,
+        "stream": False,
+    }
+    _, server, _, _ = one(prefers_longer, tokens_field="max_completion_tokens", temperature=None)
+    assert "max_completion_tokens" in server.received[0].body
+    assert {"max_tokens", "temperature"}.isdisjoint(server.received[0].body)
+
+
+@pytest.mark.parametrize("ties", [True, False])
+def test_a_judge_that_always_says_a(ties: bool) -> None:
+    verdict, *_ = one(always(completion(r"\boxed{A}")), ties=ties)
+    if ties:
+        assert verdict.preference is Preference.TIE
+    else:
+        assert verdict.failure is not None
+        assert "follows the place" in verdict.failure.message
+
+
+@pytest.mark.parametrize("style", [PromptStyle.RRM, PromptStyle.RUBRIC])
+def test_the_record_styles(style: PromptStyle) -> None:
+    def record(request: Received) -> Reply:
+        first, second = sections(request.text)
+        letter, key = ("A", 9) if len(first) > len(second) else ("B", 3)
+        verdict_key = "better" if '"better"' in request.text else "verdict"
+        told = {"reasoning": "x", "score_A": key, "score_B": 12 - key, verdict_key: letter, "final_verdict": letter}
+        return completion(f"```json\n{json.dumps(told)}\n```")
+
+    verdict, *_ = one(record, style=style)
+    assert verdict.preference is Preference.FIRST
+    assert "Scores: A 9, B 3." in verdict.rationale
+
+
+def test_several_samples_are_votes() -> None:
+    flips = iter([r"\boxed{A}"] * 3 + [r"\boxed{B}"])
+    lock = threading.Lock()
+
+    def undecided(request: Received) -> Reply:
+        if sections(request.text) == (SHORT, LONG):
+            return completion(r"\boxed{B}")
+        with lock:
+            return completion(next(flips))
+
+    verdict, server, _, usage = one(undecided, samples=4, temperature=1.0, ties=False)
+    assert (verdict.preference, verdict.p_first, verdict.p_second) == (Preference.FIRST, 0.875, 0.125)
+    assert (len(server.received), usage.answers) == (8, 8)
+
+
+def test_content_as_a_list_of_parts_is_read() -> None:
+    parts = [{"type": "text", "text": "Even. "}, {"type": "audio"}, {"type": "text", "text": r"\boxed{tie}"}]
+    verdict, *_ = one(always(completion(parts)))
+    assert verdict.preference is Preference.TIE
+
+
+# -- faults -----------------------------------------------------------------------------------------------------------
+
+good = completion(r"\boxed{A}")
+PASSING = {
+    "429": error(429, "slow down"),
+    "500": error(500, "oh"),
+    "503 page": Reply(503, b"<html>busy</html>"),
+    "529": error(529),
+    "408": error(408),
+    "hang": Reply(fault="hang"),
+    "drip": Reply(fault="drip"),
+    "cut": Reply(body=good.body, fault="cut"),
+    "cut chunk": Reply(body=good.body, fault="cut chunk"),
+    "no JSON": Reply(body=b"<html>proxy</html>"),
+    "half JSON": Reply(body=good.body[:40]),
+    "no gzip": Reply(body=b"plain", headers={"Content-Encoding": "gzip"}),
+}
+HANGS = ("hang", "drip")
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_passes_is_asked_again(name: str) -> None:
+    # long enough for a busy machine to answer what is not held back
+    timeout = 2.0 if name in HANGS else 20.0
+    verdict, server, waits, usage = one(in_turn(PASSING[name], prefers_longer), concurrency=1, timeout=timeout)
+    assert verdict.preference is Preference.FIRST
+    assert len(server.received) == usage.attempts == 3
+    assert len(waits) == 1
+    assert usage.answers == 2
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_does_not_pass_is_a_failure_after_bounded_attempts(name: str) -> None:
+    timeout = 0.5 if name in HANGS else 20.0
+    verdict, server, waits, usage = one(always(PASSING[name]), attempts=3, timeout=timeout)
+    assert verdict.failure is not None
+    assert verdict.failure.kind is FailureKind.ERROR
+    assert "Attempts: 3." in verdict.failure.message
+    assert len(server.received) == usage.attempts == 6
+    assert (usage.answers, len(waits)) == (0, 4)
+
+
+def test_waits_are_jittered_and_grow_up_to_a_bound() -> None:
+    _, _, waits, _ = one(always(PASSING["500"]), attempts=10, longest_wait=8.0, concurrency=1)
+    ceilings = [1, 2, 4, 8, 8, 8, 8, 8, 8] * 2
+    assert len(waits) == len(ceilings)
+    assert all(0 <= wait <= ceiling for wait, ceiling in zip(waits, ceilings, strict=True))
+    assert len(set(waits)) > 10
+
+
+@pytest.mark.parametrize("after", ["7", "7.5", lambda: email.utils.formatdate(time.time() + 30, usegmt=True)])
+def test_retry_after_is_kept(after: str | Callable[[], str]) -> None:
+    value = after if isinstance(after, str) else after()
+    limited = error(429, Retry_After=value)
+    verdict, _, waits, _ = one(in_turn(limited, prefers_longer), concurrency=1)
+    assert verdict.preference is Preference.FIRST
+    assert len(waits) == 1
+    assert (5 if value[0].isalpha() else float(value)) <= waits[0] <= 40
+
+
+def test_a_server_that_asks_for_an_hour_is_not_waited_for() -> None:
+    verdict, server, waits, _ = one(always(error(429, Retry_After="3600")))
+    assert verdict.failure is not None
+    assert "3,600 s" in verdict.failure.message
+    assert (len(server.received), waits) == (2, [])
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "inf", "1e9", ""])
+def test_a_retry_after_that_says_nothing_is_ignored(value: str) -> None:
+    verdict, _, waits, _ = one(in_turn(error(429, Retry_After=value), prefers_longer), concurrency=1)
+    assert verdict.preference is Preference.FIRST
+    assert waits[0] <= 1.0
+
+
+def test_a_refused_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    waits: list[float] = []
+    spec = EndpointSpec(base_url=f"http://127.0.0.1:{port}/v1", model="toy", attempts=2)
+    judge = EndpointJudge(spec, sleep=waits.append)
+    [verdict] = judge.judge([Question(pair=text_pair())], Measuring())
+    judge.close()
+    assert verdict.failure is not None
+    assert "cannot be reached" in verdict.failure.message
+    assert (judge.usage.attempts, len(waits)) == (4, 2)
+
+
+LASTING = {
+    "400": (error(400, "image too large"), "image too large"),
+    "vLLM's 400": (Reply(400, b'{"object":"error","message":"at most 1 image"}'), "at most 1 image"),
+    "401": (error(401), "STUDIO_ENDPOINT__API_KEY"),
+    "404": (error(404), "STUDIO_ENDPOINT__MODEL"),
+    "redirect": (Reply(307, headers={"Location": "http://127.0.0.1:9/"}), "HTTP 307"),
+    "empty choices": (Reply(body=b'{"choices": []}'), "no answer in it"),
+    "no choices": (Reply(body=b"{}"), "no answer in it"),
+    "a list": (Reply(body=b"[1]"), "no answer in it"),
+    "odd choices": (Reply(body=b'{"choices": [null]}'), "no answer in it"),
+    "an error with 200": (Reply(body=b'{"error": {"message": "overloaded"}}'), "overloaded"),
+    "no message": (Reply(body=b'{"choices": [{}]}'), "empty"),
+    "null content": (completion(None), "empty"),
+    "blank content": (completion("  "), "empty"),
+    "wrong letter": (completion(r"Neither. \boxed{C}"), "none of A, B"),
+    "no letter": (completion("A is better."), "no verdict"),
+    "two letters": (completion(r"\boxed{A} or \boxed{B}"), "contradicts itself"),
+    "cut record": (completion('{"score_A": 6, "better": "A'), "cannot be read"),
+    "cut off": (completion(r"First \boxed{A} but", finish="length"), "STUDIO_ENDPOINT__MAX_TOKENS"),
+    "filtered": (completion(r"\boxed{A}", finish="content_filter"), "content filter"),
+    "refused": (
+        Reply(body=b'{"choices":[{"message":{"content":null,"refusal":"I cannot."},"finish_reason":"stop"}]}'),
+        "refused",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_what_lasts_is_asked_once_and_never_guessed(name: str) -> None:
+    reply, reason = LASTING[name]
+    verdict, server, waits, _ = one(always(reply))
+    assert verdict.preference is None
+    assert verdict.failure is not None
+    assert reason in verdict.failure.message
+    assert (len(server.received), waits) == (2, [])
+
+
+def test_the_raw_text_of_an_unreadable_answer_is_kept() -> None:
+    verdict, *_ = one(always(completion("I cannot decide between them.")))
+    assert verdict.failure is not None
+    assert verdict.failure.kind is FailureKind.UNREADABLE
+    assert verdict.failure.raw.count("I cannot decide between them.") == 2
+
+
+def test_one_order_alone_is_not_counted() -> None:
+    def half(request: Received) -> Reply:
+        return prefers_longer(request) if sections(request.text)[0] == LONG else completion("Hm.")
+
+    verdict, *_ = one(half)
+    assert verdict.failure is not None
+    assert "Only one of the two orders was answered (it says A)" in verdict.failure.message
+    assert "With B first" in verdict.failure.message
+
+
+def test_a_reply_without_an_end_is_not_read_to_its_end() -> None:
+    verdict, server, _, _ = one(always(Reply(body=b" " * 9_000_000)))
+    assert verdict.failure is not None
+    assert "too large" in verdict.failure.message
+    assert len(server.received) == 2
+
+
+# -- batches ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_keeps_its_order_and_one_bad_pair_costs_the_others_nothing(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    bad = Response(content=Content.of_file(broken, Modality.IMAGE))
+    questions = [
+        Question(pair=text_pair("a" * number, "b" * (10 - number)), criterion=f"number {number}")
+        for number in range(1, 10)
+    ]
+    questions.insert(4, Question(pair=PreferencePair(task=Task.T2I, first=bad, second=bad)))
+    with serving(prefers_longer) as server:
+        verdicts, _, usage = asked(server, questions, concurrency=3)
+    assert [v.criterion for v in verdicts] == [q.criterion for q in questions]
+    letters = ["-" if v.preference is None else v.preference.value for v in verdicts]
+    assert letters == ["second"] * 4 + ["-", "tie"] + ["first"] * 4
+    assert verdicts[4].failure is not None
+    assert verdicts[4].failure.kind is FailureKind.BAD_INPUT
+    assert "broken.png" in verdicts[4].failure.message
+    assert usage.attempts == 18
+
+
+def test_requests_go_out_together_but_no_more_than_allowed() -> None:
+    together, now, most = threading.Barrier(3), [0], [0]
+    lock = threading.Lock()
+
+    def crowded(request: Received) -> Reply:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        together.wait(timeout=30)  # only three at once get past this
+        with lock:
+            now[0] -= 1
+        return prefers_longer(request)
+
+    questions = [Question(pair=text_pair(LONG, SHORT), criterion=str(number)) for number in range(6)]
+    with serving(crowded) as server:
+        verdicts, _, _ = asked(server, questions, concurrency=3)
+    assert [v.preference for v in verdicts] == [Preference.FIRST] * 6
+    assert most[0] == 3
+
+
+def test_who_stops_a_run_does_not_pay_for_the_rest() -> None:
+    arrived, stopped = threading.Semaphore(0), threading.Event()
+
+    def answer(request: Received) -> Reply:
+        arrived.release()
+        stopped.wait()
+        return prefers_longer(request)
+
+    class Stopped(Exception):
+        pass
+
+    def questions() -> Iterator[Question]:
+        yield from (Question(pair=text_pair(LONG, SHORT)) for _ in range(4))
+        assert all(arrived.acquire(timeout=60) for _ in range(4))
+        raise Stopped
+
+    with serving(answer) as server:
+        judge = EndpointJudge(EndpointSpec(base_url=server.url, model="toy", concurrency=4))
+        with pytest.raises(Stopped):
+            judge.judge(questions(), Measuring())  # eight requests, of which four fit at once
+        stopped.set()
+        judge.close()
+    assert judge.usage.attempts == 4
+
+
+def test_several_callers_share_one_judge() -> None:
+    with serving(prefers_longer) as server:
+        judge = EndpointJudge(EndpointSpec(base_url=server.url, model="toy", concurrency=2))
+        found: dict[int, list[Verdict]] = {}
+
+        def call(number: int) -> None:
+            pair = text_pair("a" * (5 + number), "b" * 8)
+            found[number] = judge.judge([Question(pair=pair)], Measuring())
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        judge.close()
+    says = {number: verdicts[0].preference for number, verdicts in found.items()}
+    first, tie, second = Preference.FIRST, Preference.TIE, Preference.SECOND
+    assert says == {0: second, 1: second, 2: second, 3: tie, 4: first, 5: first}
+    assert judge.usage.answers == 12
+
+
+def test_tokens_and_cost_are_counted_as_the_server_tells_them() -> None:
+    untold = completion(r"\boxed{A}", usage=None)
+    verdict, _, _, usage = one(in_turn(completion(r"\boxed{A}"), untold), concurrency=1, price_in=2.0, price_out=10.0)
+    assert verdict.preference is Preference.TIE
+    assert (usage.answers, usage.uncounted, usage.prompt_tokens, usage.answer_tokens) == (2, 1, 100, 20)
+    assert usage.cost == pytest.approx((100 * 2 + 20 * 10) / 1e6)
+
+
+# -- media ------------------------------------------------------------------------------------------------------------
+
+
+def received(task: Task, folder: Path, **spec: object) -> tuple[list[dict], list[dict]]:
+    """The content of the two messages, asked in the pair's order and swapped."""
+    with serving(always(completion(r"\boxed{tie}"))) as server:
+        verdicts, _, _ = asked(server, [Question(pair=small_pair(task, folder))], concurrency=1, **spec)
+    assert verdicts[0].preference is Preference.TIE, verdicts[0].failure
+    straight, swapped = (request.content for request in server.received)
+    return straight, swapped
+
+
+def image_of(part: dict) -> np.ndarray:
+    head, data = part["image_url"]["url"].split(",", 1)
+    kind = {"data:image/png;base64": "PNG", "data:image/jpeg;base64": "JPEG"}[head]
+    image = Image.open(io.BytesIO(base64.b64decode(data, validate=True)))
+    assert image.format == kind
+    return np.asarray(image.convert("RGB"))
+
+
+def of_kind(content: list[dict], kind: str) -> list[dict]:
+    return [part for part in content if part["type"] == kind]
+
+
+def test_images_arrive_to_the_pixel_and_change_places(tmp_path: Path) -> None:
+    straight, swapped = received(Task.TI2I, tmp_path)
+    shown = [image_of(part) for part in of_kind(straight, "image_url")]
+    context, first, second = (np.asarray(Image.open(tmp_path / f"{which}.png")) for which in (2, 0, 1))
+    for arrived, sent in zip(shown, (context, first, second), strict=True):
+        assert np.array_equal(arrived, sent)
+    again = [image_of(part) for part in of_kind(swapped, "image_url")]
+    assert [np.array_equal(a, b) for a, b in zip(again, (context, second, first), strict=True)] == [True] * 3
+
+
+def test_sound_arrives_as_wav(tmp_path: Path) -> None:
+    straight, swapped = received(Task.T2A, tmp_path)
+    heard = []
+    for part in of_kind(straight, "input_audio") + of_kind(swapped, "input_audio"):
+        assert part["input_audio"]["format"] == "wav"
+        with wave.open(io.BytesIO(base64.b64decode(part["input_audio"]["data"], validate=True))) as file:
+            assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
+            rate = file.getframerate()
+        assert abs(samples).max() == pytest.approx(0.5, abs=0.02)
+        heard.append(round(np.abs(np.fft.rfft(samples)).argmax() * rate / samples.size))
+    assert heard == [HERTZ[0], HERTZ[1], HERTZ[1], HERTZ[0]]
+
+
+def test_video_arrives_as_frames_in_order(tmp_path: Path) -> None:
+    straight, _ = received(Task.T2V, tmp_path, frames=4)
+    frames = [image_of(part) for part in of_kind(straight, "image_url")]
+    assert len(frames) == 8
+    for index, frame in enumerate(frames):
+        assert np.abs(frame[40, 32].astype(int) - COLOURS[index // 4]).max() < 30
+    squares = [int((frame.min(axis=2) > 200).any(axis=0).argmax()) for frame in frames[:4]]
+    assert squares == sorted(squares)
+    assert squares[0] < squares[-1]
+    assert any("4 frames in order, 2 a second" in part["text"] for part in of_kind(straight, "text"))
+
+
+def test_video_arrives_as_a_film_where_that_is_asked_for(tmp_path: Path) -> None:
+    import av
+
+    straight, _ = received(Task.TV2T, tmp_path, video="video_url", frames=6)
+    [part] = of_kind(straight, "video_url")
+    head, data = part["video_url"]["url"].split(",", 1)
+    assert head == "data:video/mp4;base64"
+    with av.open(io.BytesIO(base64.b64decode(data, validate=True))) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 6
+    assert np.abs(frames[0][40, 32].astype(int) - COLOURS[2]).max() < 30
+
+
+def test_3d_arrives_in_eight_views_a_response(tmp_path: Path) -> None:
+    straight, _ = received(Task.T23D, tmp_path)
+    views = [image_of(part) for part in of_kind(straight, "image_url")]
+    assert len(views) == 16
+    assert not np.array_equal(views[0], views[8])
+
+
+@pytest.mark.parametrize("task", [Task.T2T, Task.TI2T, Task.TA2T, Task.T2I])
+def test_other_tasks_carry_what_they_have(task: Task, tmp_path: Path) -> None:
+    straight, _ = received(task, tmp_path)
+    kinds = {Task.T2T: 0, Task.TI2T: 1, Task.TA2T: 1, Task.T2I: 2}
+    media = [] if isinstance(straight, str) else [part for part in straight if part["type"] != "text"]
+    assert len(media) == kinds[task]
+
+
+# -- settings and the key ---------------------------------------------------------------------------------------------
+
+
+def test_the_key_is_in_the_header_and_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    def echo(request: Received) -> Reply:
+        assert request.headers["Authorization"] == f"Bearer {KEY}"
+        assert KEY not in request.raw.decode() + request.path
+        return error(500, f"you sent {request.headers['Authorization']}")
+
+    def tell(request: Received) -> Reply:
+        return completion(f"Your key is {KEY}. No verdict.")
+
+    for answer in (echo, tell, lambda request: completion(f"{KEY} \\boxed{{tie}}")):
+        verdict, server, _, usage = one(answer, api_key=KEY, attempts=2)
+        assert server.received
+        assert KEY not in verdict.model_dump_json() + repr(verdict) + repr(usage)
+    assert KEY not in caplog.text
+    assert caplog.records
+
+
+def test_without_a_key_no_header_is_sent() -> None:
+    _, server, _, _ = one(prefers_longer)
+    assert "Authorization" not in server.received[0].headers
+
+
+def test_a_redirect_does_not_carry_the_key_away() -> None:
+    with serving(prefers_longer) as elsewhere:
+        verdict, _, _, _ = one(always(Reply(307, headers={"Location": f"{elsewhere.url}/chat"})), api_key=KEY)
+        assert elsewhere.received == []
+    assert verdict.failure is not None
+
+
+SET = {"base_url": "http://127.0.0.1:8000/v1", "model": "toy"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({}, "Set STUDIO_ENDPOINT__BASE_URL and STUDIO_ENDPOINT__MODEL"),
+        ({"model": "toy"}, "Set STUDIO_ENDPOINT__BASE_URL"),
+        ({"base_url": SET["base_url"]}, "Set STUDIO_ENDPOINT__BASE_URL"),
+        (SET | {"base_url": "localhost:8000"}, "no address"),
+        (SET | {"base_url": "ftp://host/v1"}, "no address"),
+        (SET | {"base_url": "http://"}, "no address"),
+        (SET | {"base_url": "http://a b/v1"}, "no address"),
+        (SET | {"base_url": "http://[::1/v1"}, "no address"),
+        (SET | {"base_url": "http://host:99999/v1"}, "no address"),
+        (SET | {"base_url": f"http://me:{KEY}@host/v1"}, "no name, password or query"),
+        (SET | {"base_url": f"http://host/v1?key={KEY}"}, "no name, password or query"),
+        (SET | {"api_key": KEY + "\n"}, "STUDIO_ENDPOINT__API_KEY holds"),
+        (SET | {"api_key": KEY + "é"}, "STUDIO_ENDPOINT__API_KEY holds"),
+        (SET | {"samples": 3}, "STUDIO_ENDPOINT__TEMPERATURE"),
+    ],
+)
+def test_what_cannot_be_asked_says_what_to_set(spec: dict, said: str) -> None:
+    configured = JUDGES["endpoint"].configured(EndpointSpec(**spec), Measuring().limits)
+    told = configured.unavailable()
+    assert told is not None
+    assert said in told
+    assert KEY not in told
+    with pytest.raises(JudgeFailed) as raised:
+        configured.load()
+    assert str(raised.value) == told
+
+
+def test_a_proxy_that_is_no_address_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    spec = EndpointSpec(**SET, proxy=SecretStr(f"nonsense://me:{KEY}@host"))
+    with pytest.raises(JudgeFailed, match="STUDIO_ENDPOINT__PROXY") as raised:
+        JUDGES["endpoint"].configured(spec, Measuring().limits).load()
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+
+
+def test_the_shelf_keeps_no_settings() -> None:
+    plug = JUDGES["endpoint"]
+    assert plug.unavailable() is not None
+    bound = plug.configured(EndpointSpec(**SET), Measuring().limits)
+    assert bound.unavailable() is None
+    assert plug.unavailable() is not None
+    assert bound.load("another").spec.model == "another"
+    assert bound.load().spec.model == "toy"

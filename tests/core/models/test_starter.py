@@ -1,0 +1,294 @@
+"""The starter's parts, and a whole tiny training run on files made here."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from transformers import AutoModel
+
+from core.errors import BadInput, JudgeFailed
+from core.modalities import MODALITIES
+from core.models.starter import calibration, perceptual
+from core.models.starter.changes import CHANGES
+from core.models.starter.config import StarterConfig
+from core.models.starter.examination import Answers
+from core.models.starter.model import StarterModel
+from core.models.starter.recipe import Recipe
+from core.models.starter.scoring import Starter
+from core.models.starter.sheet import CLIP, Scale, Sheet
+from core.models.starter.sources import draw, human_text_pairs, media_sources, split_of
+from core.models.starter.training import save, teacher_files, train
+from core.models.starter.variants import plan
+from core.models.starter.vocabulary import Vocabulary, prune
+from core.models.starter.wording import Wordings, turnable
+from core.nouns import Evidence, Modality
+
+SHIPPED = Path(__file__).resolve().parents[3] / "assets" / "starter"
+
+
+def tiny_model() -> tuple[StarterModel, str]:
+    record, rows = prune(teacher_files() / "tokenizer.json", ["sharper", "blurrier"], 2000)
+    measures = {
+        name: [Scale(f"{name}_{n}", "linear", 0.0, 0.0, 1.0).record() for n in range(3)] for name in ("image", "text")
+    }
+    torch.manual_seed(0)
+    config = StarterConfig(
+        vocab_size=len(rows), num_hidden_layers=1, decoder_size=24, mixture_size=8,
+        measures=measures, versions={"image": 1, "text": 1},
+    )  # fmt: skip
+    model = StarterModel(config)
+    model.start_from(teacher_files() / "model.safetensors", rows)
+    return model.eval(), record
+
+
+def test_a_model_comes_back_from_its_folder(tmp_path: Path) -> None:
+    model, record = tiny_model()
+    save(model, record, tmp_path)
+    back = AutoModel.from_pretrained(tmp_path, dtype=torch.float32)
+    assert isinstance(back, StarterModel)
+    vocabulary = Vocabulary.read(tmp_path)
+    ids, mask = vocabulary.encode(["sharper", None, "much less sharp, please"])
+    owner, values = torch.tensor([0, 1, 2]), torch.randn(3, 3)
+    with torch.no_grad():
+        before, after = (m(ids, mask, owner, "image", values) for m in (model, back.eval()))
+    # saved in half precision
+    assert torch.allclose(before, after, atol=2e-2)
+
+
+def test_a_missing_value_is_told_apart_from_a_middling_one() -> None:
+    model, record = tiny_model()
+    ids, mask = Vocabulary.of_json(record).encode(["sharper"])
+    values = torch.tensor([[0.0, 1.0, 1.0], [float("nan"), 1.0, 1.0]])
+    with torch.no_grad():
+        there, missing = model(ids, mask, torch.tensor([0, 0]), "image", values)
+    assert torch.isfinite(missing)
+    assert there != missing
+
+
+def test_padding_does_not_move_a_reward() -> None:
+    model, record = tiny_model()
+    vocabulary = Vocabulary.of_json(record)
+    values = torch.randn(1, 3)
+    with torch.no_grad():
+        alone = model(*vocabulary.encode(["sharper"]), torch.tensor([0]), "text", values)
+        beside = model(*vocabulary.encode(["sharper", "a far longer wish " * 4]), torch.tensor([0]), "text", values)
+    assert torch.allclose(alone, beside, atol=1e-5)
+
+
+def test_a_pruned_vocabulary_still_spells_every_english_word() -> None:
+    record, rows = prune(teacher_files() / "tokenizer.json", ["pumice"], 1500)
+    vocabulary = Vocabulary.of_json(record)
+    assert len(rows) == len(set(rows)) == vocabulary.tokenizer.get_vocab_size()
+    for word in ("gauzy", "chiaroscuro", "zxqv", "O'Brien's"):
+        assert vocabulary.unknown not in vocabulary.tokenizer.encode(word).ids
+
+
+def test_robust_standardisation() -> None:
+    scale = Scale.fit("x", np.concatenate([np.random.default_rng(0).normal(10, 2, 4000), [1e9]]))
+    z = scale(np.array([10.0, 12.0, 1e12, np.nan]))
+    assert z[0] == pytest.approx(0, abs=0.1)
+    assert z[1] == pytest.approx(1, abs=0.1)
+    assert z[2] == CLIP
+    assert np.isnan(z[3])
+    skewed = Scale.fit("y", np.exp(np.random.default_rng(0).normal(0, 2, 4000)))
+    assert skewed.curve == "log"
+    flat = Scale.fit("z", np.zeros(50))
+    assert np.isfinite(flat(np.array([0.0, 3.0]))).all()
+
+
+def test_a_sheet_leaves_absent_measures_missing() -> None:
+    sheet = Sheet([Scale("a", "linear", 0, 0, 1), Scale("b", "linear", 0, 0, 1)])
+    z = sheet.standardise(sheet.raw({"b": 2.0, "unheard_of": 1.0})[None])
+    assert np.isnan(z[0, 0])
+    assert z[0, 1] == 2.0
+    assert Sheet.of_records(sheet.records()).scales == sheet.scales
+
+
+def test_negations_turn_only_plain_wordings() -> None:
+    assert turnable("soft focus")
+    for wording in (
+        "not blurry",
+        "anything but soft",
+        "without grain",
+        "noise-free skies over the wide valley",
+        "less",
+    ):
+        assert not turnable(wording)
+    wordings = Wordings(("crisp",), ("soft focus",), ["sharper"], ["blurry"])
+    rng = np.random.default_rng(0)
+    texts = {wordings.draw(rng, 0.1) for _ in range(300)}
+    assert any("not" in text and ("soft" in text or "blurry" in text) for text in texts)
+    assert all("crisp" in text or "sharper" in text or "soft" in text or "blurry" in text for text in texts)
+
+
+def test_davidson_and_tie_threshold_fit_what_they_were_made_from() -> None:
+    rng = np.random.default_rng(0)
+    won, level = rng.normal(3, 2, 4000), np.abs(rng.normal(0, 0.4, 1000))
+    answer = Answers(Modality.IMAGE, "a", "more", "w", True, False, won, np.ones(4000), level)
+    fitted = calibration.fit([answer], np.array([0.9, 0.8, 0.7]), np.array([0.1, 0.2, 0.3]))
+    assert 0.3 < fitted.coverage_threshold <= 0.7
+    assert 0 < fitted.tie_threshold * fitted.reward_temperature < 3
+    doubled = Answers(Modality.IMAGE, "a", "more", "w", True, False, 2 * won, np.ones(4000), 2 * level)
+    again = calibration.fit([doubled], np.array([0.9]), np.array([0.1]))
+    assert again.reward_temperature == pytest.approx(2 * fitted.reward_temperature, rel=0.15)
+
+
+def test_calibration_figures() -> None:
+    sure = np.full(1000, 0.8)
+    right = np.arange(1000) % 5 != 0
+    assert calibration.expected_calibration_error(sure, right) == pytest.approx(0.0, abs=1e-9)
+    assert calibration.area_under_curve(np.array([2.0, 3.0]), np.array([1.0, 2.0])) == pytest.approx(0.875)
+
+
+def test_groups_stay_on_one_side() -> None:
+    assert split_of("a group") == split_of("a group")
+    splits = [split_of(f"group {n}") for n in range(2000)]
+    assert 0.7 < splits.count("train") / 2000 < 0.78
+    assert 0 <= draw("x") < 1
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eighteen made-up pictures with a manifest, one of them not free, and a few human text pairs."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "photos").mkdir()
+    (folder / "text").mkdir()
+    lines = []
+    for number in range(18):
+        rng = np.random.default_rng(number)
+        y, x = np.mgrid[0:96, 0:128]
+        scene = np.stack([90 + 60 * np.sin(x / (9 + number)), 80 + y, 200 - y], axis=-1)
+        for _ in range(8):
+            left, top, side = rng.integers(0, 110), rng.integers(0, 80), rng.integers(8, 30)
+            scene[top : top + side, left : left + side] = rng.integers(10, 245, 3)
+        Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8)).save(folder / "photos" / f"{number}.png")
+        licence = "CC BY-NC 4.0" if number == 3 else "CC0"
+        lines.append(json.dumps({"file": f"photos/{number}.png", "group": f"g{number}", "licence": licence}))
+    (folder / "photos" / "manifest.jsonl").write_text("\n".join(lines))
+    with gzip.open(folder / "text" / "tiny.jsonl.gz", "wt") as file:
+        for number in range(4):
+            row = {
+                "id": str(number),
+                "prompt": f"p{number}",
+                "criterion": None,
+                "response_1": "Yes.",
+                "response_2": "No",
+            }
+            file.write(json.dumps(row | {"label": 1, "label_kind": "human" if number else "model(x)"}) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    record = {
+        "modalities": ["image"], "threads": 1,
+        "preparation": {"files": {"image": 18, "text": 4}, "variants": {"image": 5}, "picture_side": 128},
+        "shape": {"num_hidden_layers": 1, "vocab_size": 3000, "decoder_size": 24, "mixture_size": 8},
+        "training": {
+            "steps": 2, "warm_steps": 3, "criteria": 4, "pairs": 4, "evaluate_every": 2,
+            "probe_wordings": 2, "probe_steps": 3, "reading_steps": 2, "reading_wordings": 8,
+        },
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(record))
+    return path
+
+
+def test_non_commercial_files_and_model_labels_are_left_out(data_dir: Path, recipe_path: Path) -> None:
+    recipe = Recipe.read(recipe_path)
+    names = {source.name for source in media_sources(Modality.IMAGE, data_dir, recipe)}
+    assert len(names) == 17
+    assert "photos/3.png" not in names
+    assert len(list(human_text_pairs(data_dir, recipe))) == 3
+
+
+def test_a_plan_moves_held_out_attributes_only_in_test_files(data_dir: Path, recipe_path: Path) -> None:
+    recipe = Recipe.read(recipe_path)
+    held = {attribute.name for attribute in CHANGES[Modality.IMAGE].attributes if attribute.held_out}
+    for source in media_sources(Modality.IMAGE, data_dir, recipe):
+        plans = plan(source, 60, Modality.IMAGE, recipe.preparation, recipe.seed)
+        assert plans[0] == {}
+        assert plans == plan(source, 60, Modality.IMAGE, recipe.preparation, recipe.seed)
+        moved = set().union(*plans)
+        assert (source.split == "test") == bool(moved & held)
+
+
+@pytest.mark.timeout(900)
+def test_two_steps_of_training_move_every_weight_and_can_be_taken_up(
+    data_dir: Path, recipe_path: Path, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    folder = train(recipe_path, data_dir, tmp_path, report=told.append)
+    trained = Starter.read(folder)
+    assert (tmp_path / "training.html").stat().st_size > 10_000
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2]
+    assert "choose" in rows[-1]
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    torch.manual_seed(Recipe.read(recipe_path).seed)
+    fresh = StarterModel(trained.config)
+    fresh.start_from(
+        teacher_files() / "model.safetensors",
+        [
+            json.loads((teacher_files() / "tokenizer.json").read_text())["model"]["vocab"][token]
+            for token in _tokens(folder)
+        ],
+    )
+    still = [
+        name
+        for name, weight in fresh.named_parameters()
+        # a key's bias shifts all scores of a query alike, so softmax leaves it without a gradient
+        if torch.equal(weight, state["model"][name]) and not name.endswith("key.bias")
+    ]
+    assert still == []
+    version = MODALITIES[Modality.IMAGE].version
+    sides = tuple(Evidence(modality=Modality.IMAGE, version=version, values={"sharpness": v}) for v in (1.0, 5.0))
+    scores = trained.score(Modality.IMAGE, ["sharper", None], [sides, sides])
+    assert len(scores) == 2
+    again: list[str] = []
+    train(recipe_path, data_dir, tmp_path, report=again.append)
+    assert any("Taken up at step 2" in line for line in again)
+    figures = perceptual.perceptual_test(folder, data_dir, tmp_path / "evidence", recipe_path, report=told.append)
+    assert perceptual.table(figures).count("\n") == 2
+
+
+def _tokens(folder: Path) -> list[str]:
+    vocabulary = Vocabulary.read(folder).tokenizer.get_vocab()
+    return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def test_a_folder_without_data_is_refused(recipe_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no Image to learn from"):
+        train(recipe_path, tmp_path, tmp_path / "out", report=lambda line: None)
+
+
+def test_a_recipe_names_the_field_that_does_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("seed: seven\npreparation: {files: {}, variants: {}}\n")
+    with pytest.raises(BadInput, match="seed"):
+        Recipe.read(path)
+
+
+def test_the_shipped_starter_is_small_and_fits_the_measures() -> None:
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 30_000_000
+    starter, left_out = Starter.read(SHIPPED), Recipe.read().leave_out_measures
+    for modality in Modality:
+        plug = MODALITIES[modality]
+        known = [measure.name for measure in plug.measures if measure.name not in left_out.get(modality, ())]
+        assert list(starter.sheets[modality].names) == known
+        assert starter.config.versions[modality] == plug.version
+
+
+def test_a_starter_refuses_a_modality_it_was_not_trained_on(tmp_path: Path) -> None:
+    model, record = tiny_model()
+    starter = Starter(model, Vocabulary.of_json(record))
+    side = Evidence(modality=Modality.MESH, version=1, values={})
+    with pytest.raises(JudgeFailed, match="not trained on 3D"):
+        starter.score(Modality.MESH, ["smoother"], [(side, side)])
