@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import signal
+import threading
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -162,8 +164,16 @@ def page_options(studio: Studio) -> dict[str, Any]:
     }
 
 
+def _stop_when_told() -> None:
+    """SIGTERM ends the program as Ctrl+C does: it is what containers, Spaces and service managers send."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def serve(settings: Settings, wait: bool = True) -> tuple[Any, str, str]:
-    """Serve the page until interrupted, or return at once with Gradio's (app, local URL, share URL)."""
+    """Serve the page until interrupted or terminated, or return at once with Gradio's (app, local URL, share URL)."""
+    if wait:
+        _stop_when_told()
     studio = Studio(settings)
     studio.collect_orphans()
     demo = build(studio)

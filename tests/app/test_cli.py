@@ -38,6 +38,7 @@ def run(folder: Path, *arguments: object, **extra: str) -> subprocess.CompletedP
         env=environment(folder, **extra),
         capture_output=True,
         text=True,
+        timeout=240,
     )
 
 
@@ -143,7 +144,7 @@ def test_killed_and_started_again_equals_an_undisturbed_run(tmp_path: Path) -> N
         while killed.poll() is None and (not out.exists() or out.stat().st_size < least):
             pass
         killed.kill()
-        assert killed.wait() == -9, "it was done before it could be killed"
+        assert killed.wait(60) == -9, "it was done before it could be killed"
         kept = out.read_bytes().count(b"\n")
         assert 0 < kept < 8000
         # the kill may have come in the middle of a line; here it surely has
@@ -247,7 +248,13 @@ def test_an_address_that_cannot_be_listened_at_is_told(tmp_path: Path, host: str
         assert f"cannot listen at {host}, port {port}" in told(run(tmp_path, "--host", host, "--port", port))
 
 
-def test_the_page_is_served_until_it_is_interrupted(tmp_path: Path) -> None:
+def hears_interrupts() -> None:
+    """In the child: a shell's background job has SIGINT ignored, and what is ignored stays so in a new program."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("told_by", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_is_served_until_it_is_told_to_stop(tmp_path: Path, told_by: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     served = subprocess.Popen(
@@ -257,17 +264,19 @@ def test_the_page_is_served_until_it_is_interrupted(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=hears_interrupts,
     )
-    with served:
+    try:
         assert served.stdout is not None
-        try:
-            said = next((line for line in served.stdout if "http" in line), "")
-            assert address in said
-            with urllib.request.urlopen(address) as page:
-                assert page.status == 200
-        finally:
-            served.send_signal(signal.SIGINT)
-            served.stdout.read()
+        said = next((line for line in served.stdout if "http" in line), "")
+        assert address in said
+        with urllib.request.urlopen(address, timeout=60) as page:
+            assert page.status == 200
+        served.send_signal(told_by)
+        served.communicate(timeout=60)
+    finally:
+        served.kill()
+        served.communicate()
     assert served.returncode == 0
     assert (tmp_path / "data" / "studio.db").is_file()
 

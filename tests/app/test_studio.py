@@ -146,7 +146,7 @@ def test_a_file_is_stored_once_whatever_its_name(studio: Studio, tmp_path: Path)
 
 
 def test_many_threads_receive_the_same_file(studio: Studio, tmp_path: Path) -> None:
-    upload, together = picture(tmp_path, "a.png"), threading.Barrier(4)
+    upload, together = picture(tmp_path, "a.png"), threading.Barrier(4, timeout=60)
 
     def receive(_: int) -> str:
         together.wait()

@@ -112,7 +112,7 @@ def test_a_killed_process_leaves_no_half_transaction(tmp_path: Path) -> None:
 @pytest.mark.parametrize("journal", ["wal", "delete"])
 def test_eight_threads_write_without_finding_it_locked(tmp_path: Path, journal: str) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'studio.db'}", journal=journal)
-    evidence, together = EvidenceRecords(engine), threading.Barrier(8)
+    evidence, together = EvidenceRecords(engine), threading.Barrier(8, timeout=60)
 
     def write(thread: int) -> None:
         together.wait()
@@ -146,7 +146,7 @@ def test_two_processes_upsert_the_same_keys(tmp_path: Path) -> None:
         "for n in range(60): evidence.put(f'k{n}', {'v': n})\n"
     )
     runs = [subprocess.Popen([sys.executable, "-c", code, url], cwd=ROOT) for _ in range(2)]
-    assert [run.wait() for run in runs] == [0, 0]
+    assert [run.wait(120) for run in runs] == [0, 0]
     assert EvidenceRecords(open_database(url)).get("k59") == {"v": 59}
 
 

@@ -124,7 +124,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, media: 
 
 
 def test_many_threads_put_the_same_file(tmp_path: Path, media: MediaStore) -> None:
-    path, together = upload(tmp_path, os.urandom(200_000)), threading.Barrier(8)
+    path, together = upload(tmp_path, os.urandom(200_000)), threading.Barrier(8, timeout=60)
 
     def put(_: int) -> str:
         together.wait()
@@ -181,7 +181,7 @@ def test_previews_of_which_one_is_lost_are_made_anew(tmp_path: Path, media: Medi
 
 
 def test_two_that_make_the_same_previews_both_find_them(tmp_path: Path, media: MediaStore) -> None:
-    sha256, together = media.put(upload(tmp_path), ".wav"), threading.Barrier(4)
+    sha256, together = media.put(upload(tmp_path), ".wav"), threading.Barrier(4, timeout=60)
 
     def make(folder: Path) -> dict[str, Path]:
         together.wait()

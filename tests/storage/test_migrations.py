@@ -202,6 +202,6 @@ def test_processes_that_open_a_new_database_together_all_succeed(tmp_path: Path)
         subprocess.Popen([sys.executable, "-c", code, url], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    assert [run.communicate()[0] for run in runs] == ["ok\n"] * 4
+    assert [run.communicate(timeout=120)[0] for run in runs] == ["ok\n"] * 4
     with open_database(url).connect() as connection:
         assert connection.exec_driver_sql("SELECT number FROM migration").scalars().all() == [1]

@@ -311,7 +311,7 @@ def test_a_batch_keeps_its_order_and_one_bad_pair_costs_the_others_nothing(tmp_p
 
 
 def test_requests_go_out_together_but_no_more_than_allowed() -> None:
-    together, now, most = threading.Barrier(3), [0], [0]
+    together, now, most = threading.Barrier(3, timeout=60), [0], [0]
     lock = threading.Lock()
 
     def crowded(request: Received) -> Reply:
@@ -335,7 +335,7 @@ def test_who_stops_a_run_does_not_pay_for_the_rest() -> None:
 
     def answer(request: Received) -> Reply:
         arrived.release()
-        stopped.wait()
+        stopped.wait(60)
         return prefers_longer(request)
 
     class Stopped(Exception):
