@@ -74,8 +74,9 @@ class StarterJudge:
     def _verdict(
         self, starter: Starter, question: Question, evidence: Measured, score: Scores, seconds: float
     ) -> Verdict:
-        config, modality = starter.config, question.pair.modality
-        covered = _criterion(question) is None or score.coverage >= config.coverage_threshold
+        modality = question.pair.modality
+        fitted = starter.calibration[modality]
+        covered = _criterion(question) is None or score.coverage >= fitted.coverage_threshold
         if not score.readable or not covered:
             message = explanation.cannot_see(modality) if score.readable else explanation.cannot_read()
             return Verdict(
@@ -86,9 +87,9 @@ class StarterJudge:
                 seconds=seconds,
             )
         difference = score.reward_1 - score.reward_2
-        preference = preference_of(difference, config.tie_threshold)
-        general = preference_of(score.general_1 - score.general_2, config.tie_threshold)
-        first, tie, second = preference_probabilities(difference, config.tie_weight)
+        preference = preference_of(difference, fitted.tie_threshold)
+        general = preference_of(score.general_1 - score.general_2, fitted.tie_threshold)
+        first, tie, second = preference_probabilities(difference, fitted.tie_weight)
         findings = explanation.findings_of(MODALITIES[modality].measures, *evidence, score.effects)
         return Verdict(
             judge=self.name,

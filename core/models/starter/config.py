@@ -1,4 +1,4 @@
-"""Configuration of the starter: sizes, which measures it reads and on what scale, and the fitted thresholds."""
+"""Configuration of the starter: sizes, what it can be asked for, which measures it reads, and what was fitted."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
+OVERALL = "overall"
+
 
 class StarterConfig(PretrainedConfig):
     """Everything that `config.json` holds beside the weights.
 
     `measures` maps a modality to its measures in the order of the evidence vector, each
     `{"name", "curve", "floor", "median", "scale"}` (see `core.models.starter.sheet.Scale`); `versions` maps a modality
-    to the measuring version that these statistics were taken with. `reward_temperature` divides every reward,
-    `tie_weight` is Davidson's ν, `tie_threshold` the ε under which a difference of rewards is a tie,
-    `coverage_threshold` the coverage under which the starter says that it cannot see what is asked: all four are
-    fitted on the wordings kept for choosing, never on test wordings.
+    to the measuring version that these statistics were taken with. `attributes` maps a modality to the attributes that
+    can be asked for, in the order of the network's outputs; the first is `OVERALL`, the better in general.
+
+    `calibration` maps a modality to what was fitted on wordings and files kept for choosing (see
+    `core.models.starter.calibration`). `packed`: the encoders' matrices are int8 with a scale a row.
     """
 
     model_type = "omni_reward_starter"
@@ -28,15 +31,13 @@ class StarterConfig(PretrainedConfig):
         num_attention_heads: int = 12,
         intermediate_size: int = 1536,
         max_position_embeddings: int = 96,
-        decoder_size: int = 256,
-        mixture_size: int = 128,
+        inner_size: int = 64,
         dropout: float = 0.1,
+        packed: bool = False,
         measures: dict[str, list[dict[str, Any]]] | None = None,
         versions: dict[str, int] | None = None,
-        reward_temperature: float = 1.0,
-        tie_weight: float = 0.5,
-        tie_threshold: float = 0.0,
-        coverage_threshold: float = 0.5,
+        attributes: dict[str, list[str]] | None = None,
+        calibration: dict[str, dict[str, float]] | None = None,
         **kwargs: Any,
     ) -> None:
         self.vocab_size = vocab_size
@@ -45,13 +46,11 @@ class StarterConfig(PretrainedConfig):
         self.num_attention_heads = num_attention_heads
         self.intermediate_size = intermediate_size
         self.max_position_embeddings = max_position_embeddings
-        self.decoder_size = decoder_size
-        self.mixture_size = mixture_size
+        self.inner_size = inner_size
         self.dropout = dropout
+        self.packed = packed
         self.measures = measures or {}
         self.versions = versions or {}
-        self.reward_temperature = reward_temperature
-        self.tie_weight = tie_weight
-        self.tie_threshold = tie_threshold
-        self.coverage_threshold = coverage_threshold
+        self.attributes = attributes or {}
+        self.calibration = calibration or {}
         super().__init__(**kwargs)

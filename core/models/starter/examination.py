@@ -1,6 +1,6 @@
 """Asks the model wishes of one split about files of that split, and keeps every difference of rewards.
 
-Used on the choosing split while training and for the fitted thresholds, and on the test split by `perceptual`.
+Used on the choosing split for the fitted thresholds, and on the test split by `perceptual`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import numpy as np
 import torch
 
 from core.models.starter.changes import DIRECTIONS
+from core.models.starter.config import OVERALL
 from core.models.starter.human import HumanPairs
-from core.models.starter.model import Reading, StarterModel
-from core.models.starter.pairs import PairBank, follows_quality
+from core.models.starter.model import StarterModel
+from core.models.starter.pairs import PairBank, Pairs, follows_quality
 from core.models.starter.vocabulary import Vocabulary
 from core.models.starter.wishes import Split, load, unaskable
 from core.models.starter.wording import GENERAL
 from core.nouns import Modality
+
+CHUNK = 128
 
 
 @dataclass
@@ -37,17 +40,34 @@ class Answers:
     gaps: np.ndarray
     level: np.ndarray
 
+    @property
+    def right(self) -> np.ndarray:
+        return self.differences > 0
+
 
 @torch.inference_mode()
-def read(model: StarterModel, vocabulary: Vocabulary, criteria: Sequence[str | None]) -> Reading:
-    return model.read(*vocabulary.encode(criteria))
+def read(
+    model: StarterModel, vocabulary: Vocabulary, criteria: Sequence[str | None], modality: Modality
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (criteria, attributes) and seen (criteria,) of criteria; None asks for the better in general."""
+    name = modality.value
+    weights = np.zeros((len(criteria), len(model.config.attributes[name])), dtype=np.float32)
+    weights[:, model.config.attributes[name].index(OVERALL)] = 1.0
+    seen = np.ones(len(criteria), dtype=np.float32)
+    told = [(row, criterion) for row, criterion in enumerate(criteria) if criterion is not None]
+    told.sort(key=lambda item: len(item[1]))
+    for start in range(0, len(told), CHUNK):
+        rows = [row for row, _ in told[start : start + CHUNK]]
+        pooled = model.read(*vocabulary.encode([criterion for _, criterion in told[start : start + CHUNK]]))
+        reading = model.reading(pooled, name)
+        weights[rows], seen[rows] = reading.weights.numpy(), reading.seen.numpy()
+    return weights, seen
 
 
 @torch.inference_mode()
-def rewards(model: StarterModel, reading: Reading, row: int, modality: Modality, z: np.ndarray) -> np.ndarray:
-    """Rewards (responses,) of z values (responses, measures) under one criterion of a reading."""
-    owner = torch.zeros(len(z), dtype=torch.long)
-    return model.rewards(reading.rows(torch.tensor([row])), owner, modality, torch.from_numpy(z)).numpy()
+def score(model: StarterModel, modality: Modality, z: np.ndarray) -> np.ndarray:
+    """Attribute scores (responses, attributes) of z values (responses, measures)."""
+    return model.scores[modality.value](torch.from_numpy(z)).numpy()
 
 
 def examine(
@@ -55,29 +75,31 @@ def examine(
     vocabulary: Vocabulary,
     bank: PairBank,
     split: Split,
-    pairs: int = 24,
+    kind: str = "conflicts",
+    pairs: int = 60,
     seed: int = 0,
     attributes: Iterable[str] | None = None,
 ) -> Iterator[Answers]:
-    """Every wording of a split, each on the same number of pairs of its attribute (fewer where there are fewer)."""
-    wishes = load(bank.modality)
+    """Every wording of a split, each on the same number of pairs of its attribute (fewer where there are fewer).
+
+    `kind` is "conflicts" (each side has one change, and not the same) or "tangled" (a side has several).
+    """
+    wishes, scores = load(bank.modality), score(model, bank.modality, bank.z)
     for name in attributes if attributes is not None else bank.variants.attributes:
         attribute = bank.attributes[name]
-        known = bank.of(name, split)
+        known: Pairs = getattr(bank, kind)(name, split)
         if not len(known) or (attribute.held_out and split != "test"):
             continue
         rng = np.random.default_rng([seed, sum(map(ord, name))])
         flat_first, flat_second = bank.level(name, split)
         for direction in DIRECTIONS:
             wordings = wishes.of(name, direction, split)
-            reading = read(model, vocabulary, wordings)
-            for row, wording in enumerate(wordings):
+            weights, _ = read(model, vocabulary, wordings, bank.modality)
+            sign = 1.0 if direction == "more" else -1.0
+            for wording, weight in zip(wordings, weights, strict=True):
                 drawn = known.take(rng.permutation(len(known))[:pairs])
                 ties = rng.permutation(len(flat_first))[: max(4, pairs // 4)]
-                z = bank.z[np.concatenate([drawn.high, drawn.low, flat_first[ties], flat_second[ties]])]
-                r = rewards(model, reading, row, bank.modality, z)
-                n, t = len(drawn), len(ties)
-                sign = 1.0 if direction == "more" else -1.0
+                rewards = scores @ weight
                 yield Answers(
                     modality=bank.modality,
                     attribute=name,
@@ -85,9 +107,9 @@ def examine(
                     wording=wording,
                     follows=follows_quality(bank, name, direction),
                     held_out=attribute.held_out,
-                    differences=sign * (r[:n] - r[n : 2 * n]),
+                    differences=sign * (rewards[drawn.high] - rewards[drawn.low]),
                     gaps=drawn.gap,
-                    level=np.abs(r[2 * n : 2 * n + t] - r[2 * n + t :]),
+                    level=np.abs(rewards[flat_first[ties]] - rewards[flat_second[ties]]),
                 )
 
 
@@ -98,68 +120,60 @@ def examine_general(
     known = bank.general(split)
     if not len(known):
         return []
-    rng = np.random.default_rng(1)
-    drawn = known.take(rng.permutation(len(known))[:pairs])
-    z = bank.z[np.concatenate([drawn.high, drawn.low])]
+    drawn = known.take(np.random.default_rng(1).permutation(len(known))[:pairs])
+    scores = score(model, bank.modality, bank.z)
     better, worse = GENERAL[split]
     asked: list[tuple[str | None, bool]] = [(None, True), *((w, True) for w in better), *((w, False) for w in worse)]
-    reading = read(model, vocabulary, [wording for wording, _ in asked])
+    weights, _ = read(model, vocabulary, [wording for wording, _ in asked], bank.modality)
     found = []
-    for row, (wording, follows) in enumerate(asked):
-        r = rewards(model, reading, row, bank.modality, z)
-        difference = (r[: len(drawn)] - r[len(drawn) :]) * (1.0 if follows else -1.0)
-        none = np.zeros(0, dtype=np.float32)
+    for (wording, follows), weight in zip(asked, weights, strict=True):
+        rewards = scores @ weight
         found.append(
             Answers(
-                bank.modality,
-                "",
-                "more" if follows else "less",
-                wording or "",
-                follows,
-                False,
-                difference,
-                drawn.gap,
-                none,
+                modality=bank.modality,
+                attribute=OVERALL,
+                direction="more" if follows else "less",
+                wording=wording or "",
+                follows=follows,
+                held_out=False,
+                differences=(rewards[drawn.high] - rewards[drawn.low]) * (1.0 if follows else -1.0),
+                gaps=drawn.gap,
+                level=np.zeros(0, dtype=np.float32),
             )
         )
     return found
 
 
-@torch.inference_mode()
 def examine_human(
     model: StarterModel, vocabulary: Vocabulary, human: HumanPairs, z: np.ndarray, split: str
 ) -> dict[str, float]:
     """Share of decided human pairs on which the model agrees, by source."""
     found: dict[str, float] = {}
     rows = human.decided(split)
-    criteria = sorted({human.criteria[row] or "" for row in rows})
+    criteria = list(dict.fromkeys(human.criteria[row] for row in rows))
     if not criteria:
         return found
-    reading = read(model, vocabulary, criteria)
-    owner = torch.tensor([criteria.index(human.criteria[row] or "") for row in rows])
-    first, second = (
-        model.rewards(reading, owner, human.modality, torch.from_numpy(z[rows, side])).numpy() for side in (0, 1)
-    )
+    weights, _ = read(model, vocabulary, criteria, human.modality)
+    asked = weights[[criteria.index(human.criteria[row]) for row in rows]]
+    first, second = ((asked * score(model, human.modality, z[rows, side])).sum(1) for side in (0, 1))
     right = (first > second) == (human.labels[rows] == 1)
     for source in np.unique(human.sources[rows]):
         found[str(source)] = float(right[human.sources[rows] == source].mean())
     return found
 
 
-@torch.inference_mode()
 def coverages(
     model: StarterModel, vocabulary: Vocabulary, modality: Modality, split: Split
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coverage in [0, 1] of the wishes of a split, and of what cannot be seen."""
-    wishes, place = load(modality), model.modalities.index(modality)
+    """Coverage in [0, 1] of the wishes of a split that can be trained for, and of what cannot be seen."""
+    wishes = load(modality)
     askable = [
         wording
-        for name in wishes.attributes
+        for name in model.config.attributes[modality.value]
+        if name in wishes.attributes
         for direction in DIRECTIONS
         for wording in wishes.of(name, direction, split)
     ]
-    seen, unseen = (
-        torch.sigmoid(model.coverage(read(model, vocabulary, texts)))[:, place].numpy()
-        for texts in (askable, list(unaskable(modality)[split]))
-    )
+    both = (read(model, vocabulary, texts, modality)[1] for texts in (askable, list(unaskable(modality)[split])))
+    seen, unseen = both
     return seen, unseen

@@ -22,6 +22,13 @@ from core.nouns import Modality
 log = logging.getLogger(__name__)
 
 
+_ASKED = {
+    "Speech signal only": "speech_signal",
+    "Background only": "speech_background",
+    "Overall quality: which clip": "speech_overall",
+}
+
+
 @dataclass
 class HumanPairs:
     """Measured human pairs of one modality: raw `values` (pairs, 2, measures), `labels` 0 (tie), 1 or 2."""
@@ -43,6 +50,10 @@ class HumanPairs:
         """Raw values of these measures alone, (pairs, 2, names)."""
         order = [self.measures.index(name) for name in names]
         return self.values.reshape(-1, 2, len(self.measures))[:, :, order]
+
+    def asks(self, row: int) -> str | None:
+        """Which of the modality's rated wishes a pair's criterion is, by the first words that raters were given."""
+        return next((name for words, name in _ASKED.items() if (self.criteria[row] or "").startswith(words)), None)
 
     def decided(self, split: str) -> np.ndarray:
         """Rows of a split in which people preferred one side."""

@@ -70,9 +70,11 @@ class PairBank:
                 table[:, column] = variants.values[:, variants.measures.index(name)]
         self.z = sheet.standardise(table)
         self.attributes = {a.name: a for a in CHANGES[self.modality].attributes}
-        seen = variants.splits[variants.file] != "test"
-        self.effect = effects(self.z[seen], variants.levels[seen], variants.file[seen])
-        self.kin = likeness(self.effect)
+        learned = variants.splits[variants.file] == "train"
+        self.effect = effects(self.z[learned], variants.levels[learned], variants.file[learned])
+        # which pairs are fair to ask is known best from every file, held-out changes included; nothing is learned there
+        everywhere = effects(self.z, variants.levels, variants.file)
+        self._kin = {"train": likeness(self.effect)} | dict.fromkeys(("choose", "test"), likeness(everywhere))
         self._by_file: dict[str, list[np.ndarray]] = defaultdict(list)
         for owner in np.unique(variants.file):
             self._by_file[variants.splits[owner]].append(np.flatnonzero(variants.file == owner))
@@ -87,6 +89,18 @@ class PairBank:
         empty = np.zeros(0, dtype=np.int64)
         return (np.concatenate(firsts), np.concatenate(seconds)) if firsts else (empty, empty)
 
+    def conflicts(self, attribute: str, split: str) -> Pairs:
+        """Pairs of which each side has one change, and not the same: only the criterion decides."""
+        pairs, changed = self.of(attribute, split), self.variants.levels != 0
+        alone = (changed[pairs.high].sum(1) == 1) & (changed[pairs.low].sum(1) == 1)
+        other = (changed[pairs.high] != changed[pairs.low]).any(1)
+        return pairs.take(np.flatnonzero(alone & other))
+
+    def tangled(self, attribute: str, split: str) -> Pairs:
+        """Pairs of which a side has several changes at once."""
+        pairs, changed = self.of(attribute, split), self.variants.levels != 0
+        return pairs.take(np.flatnonzero(np.maximum(changed[pairs.high].sum(1), changed[pairs.low].sum(1)) > 1))
+
     def of(self, attribute: str, split: str) -> Pairs:
         """Pairs that differ in an attribute, files of one split."""
         key = (attribute, split)
@@ -96,7 +110,7 @@ class PairBank:
             levels = self.variants.levels
             change = levels[first] - levels[second]
             own = change[:, column]
-            pull = change @ self.kin[column]
+            pull = change @ self._kin[split][column]
             sign = np.sign(own)
             keep = (np.abs(own) > 0.15) & (pull * sign > -0.5 * np.abs(own))
             if split != "test":
@@ -113,7 +127,7 @@ class PairBank:
         first, second = self._candidates(split)
         column = self.variants.attributes.index(attribute)
         change = self.variants.levels[first] - self.variants.levels[second]
-        same = (change[:, column] == 0) & (np.abs(change @ self.kin[column]) < 1e-6)
+        same = (change[:, column] == 0) & (np.abs(change @ self._kin[split][column]) < 1e-6)
         return first[same], second[same]
 
     def general(self, split: str) -> Pairs:

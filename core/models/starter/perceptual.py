@@ -25,7 +25,7 @@ from core.models.starter.examination import (
     examine_general,
     examine_human,
     read,
-    rewards,
+    score,
 )
 from core.models.starter.pairs import MILD, STRONG, PairBank
 from core.models.starter.recipe import Recipe
@@ -42,73 +42,75 @@ REFUSED = "whatever you do, keep clear of {w}"
 
 def _share(answers: Sequence[Answers], low: float = 0.0, high: float = np.inf) -> float | None:
     """Share of right answers among pairs whose gap lies in [low, high), every wording with the same say."""
-    shares = [
-        float((a.differences[inside] > 0).mean())
-        for a in answers
-        if (inside := (a.gaps >= low) & (a.gaps < high)).any()
-    ]
+    shares = [float(a.right[inside].mean()) for a in answers if (inside := (a.gaps >= low) & (a.gaps < high)).any()]
     return round(float(np.mean(shares)), 4) if shares else None
+
+
+def _both(answers: Sequence[Answers]) -> dict[str, float | None]:
+    return {"strong": _share(answers, STRONG), "mild": _share(answers, 0.0, MILD)}
 
 
 def _negations(starter: Starter, bank: PairBank) -> float | None:
     """Share of pairs whose preference turns round when a plain wish is refused instead of asked for."""
-    turned = []
+    scores, turned = score(starter.model, bank.modality, bank.z), []
     for name in bank.trained_attributes():
-        pairs = bank.of(name, "test")
+        pairs = bank.conflicts(name, "test")
         if not len(pairs):
             continue
         pairs = pairs.take(np.random.default_rng(3).permutation(len(pairs))[:12])
-        z = bank.z[np.concatenate([pairs.high, pairs.low])]
         words = [w for d in DIRECTIONS for w in glosses(bank.attributes[name], d) if turnable(w)]
-        for word in words:
-            reading = read(starter.model, starter.vocabulary, [ASKED.format(w=word), REFUSED.format(w=word)])
-            asked, refused = (
-                np.subtract(*np.split(rewards(starter.model, reading, row, bank.modality, z), 2)) for row in (0, 1)
-            )
-            turned.append(float((asked * refused < 0).mean()))
+        asked = [frame.format(w=word) for word in words for frame in (ASKED, REFUSED)]
+        if words:
+            weights, _ = read(starter.model, starter.vocabulary, asked, bank.modality)
+            difference = (scores[pairs.high] - scores[pairs.low]) @ weights.T
+            turned.append(float((difference[:, 0::2] * difference[:, 1::2] < 0).mean()))
     return round(float(np.mean(turned)), 4) if turned else None
+
+
+def _calibration_error(answers: Sequence[Answers], temperature: float) -> float:
+    """ECE of the decided pairs, every wording with as many pairs as any other."""
+    differences = np.concatenate([a.differences for a in answers]) / temperature
+    confidence = 1.0 / (1.0 + np.exp(-np.abs(differences)))
+    return round(expected_calibration_error(confidence, differences > 0), 4)
 
 
 def test_modality(starter: Starter, material: Material, modality: Modality) -> dict[str, Any]:
     """All figures of one modality on the test split."""
     bank, human = material.banks[modality], material.human[modality]
-    everything = list(examine(starter.model, starter.vocabulary, bank, "test"))
+    model, vocabulary, fitted = starter.model, starter.vocabulary, starter.calibration[modality]
+    everything = list(examine(model, vocabulary, bank, "test"))
     answers = [a for a in everything if not a.held_out]
     ends = {"quality": True, "opposite": False, "neither": None}
-    figures: dict[str, Any] = {
-        name: {
-            "strong": _share([a for a in answers if a.follows is follows], STRONG),
-            "mild": _share([a for a in answers if a.follows is follows], 0.0, MILD),
-        }
-        for name, follows in ends.items()
+    figures: dict[str, Any] = {name: _both([a for a in answers if a.follows is f]) for name, f in ends.items()}
+    figures["all"] = _both(answers)
+    figures["tangled"] = _both([a for a in examine(model, vocabulary, bank, "test", "tangled") if not a.held_out])
+    figures["held_out"] = {
+        direction: _share([a for a in everything if a.held_out and a.direction == direction])
+        for direction in DIRECTIONS
     }
-    figures["all"] = {"strong": _share(answers, STRONG), "mild": _share(answers, 0.0, MILD)}
-    figures["held_out"] = _share([a for a in everything if a.held_out])
-    figures["general"] = _share(examine_general(starter.model, starter.vocabulary, bank, "test"))
+    figures["general"] = _share(examine_general(model, vocabulary, bank, "test"))
     figures["negation_turns"] = _negations(starter, bank)
-    differences = np.concatenate([a.differences for a in answers])
-    confidence = 1.0 / (1.0 + np.exp(-np.abs(differences)))
-    figures["ece"] = round(expected_calibration_error(confidence, differences > 0), 4)
-    seen, unseen = coverages(starter.model, starter.vocabulary, modality, "test")
-    cut = starter.config.coverage_threshold
+    validation = list(examine(model, vocabulary, bank, "choose"))
+    figures["ece"] = {
+        "validation": _calibration_error(validation, fitted.temperature),
+        "test": _calibration_error(answers, fitted.temperature),
+    }
+    seen, unseen = coverages(model, vocabulary, modality, "test")
     figures["coverage"] = {
         "auc": round(area_under_curve(seen, unseen), 4),
-        "wishes_answered": round(float((seen >= cut).mean()), 4),
-        "unaskable_refused": round(float((unseen < cut).mean()), 4),
+        "wishes_answered": round(float((seen >= fitted.coverage_threshold).mean()), 4),
+        "unaskable_refused": round(float((unseen < fitted.coverage_threshold).mean()), 4),
     }
-    figures["human"] = {
-        source: round(share, 4)
-        for source, share in examine_human(
-            starter.model, starter.vocabulary, human, material.human_z[modality], "test"
-        ).items()
-    }
-    by_attribute: dict[str, list[float]] = defaultdict(list)
+    z = material.human_z[modality]
+    figures["human"] = {s: round(v, 4) for s, v in examine_human(model, vocabulary, human, z, "test").items()}
+    by_end: dict[str, list[float]] = defaultdict(list)
     for a in everything:
-        by_attribute[f"{a.attribute} {a.direction}"].append(float((a.differences > 0).mean()))
-    figures["by_end"] = {end: round(float(np.mean(shares)), 4) for end, shares in sorted(by_attribute.items())}
+        by_end[f"{a.attribute} {a.direction}"].append(float(a.right.mean()))
+    figures["by_end"] = {end: round(float(np.mean(shares)), 4) for end, shares in sorted(by_end.items())}
     figures["counts"] = {
+        "attributes": len({a.attribute for a in answers}),
         "wordings": len(answers),
-        "pairs": len(differences),
+        "pairs": sum(len(a.differences) for a in answers),
         "files": int((bank.variants.splits == "test").sum()),
     }
     return figures
@@ -134,15 +136,15 @@ def table(figures: dict[str, Any]) -> str:
 
     head = (
         "| modality | quality, strong | quality, mild | opposite, strong | opposite, mild | neither, strong "
-        "| held out | general | negation turns | coverage AUC | ECE |"
+        "| neither, mild | tangled, strong | held out, more | held out, less | general | negation turns "
+        "| coverage AUC | ECE, validation | ECE, test |"
     )
     lines = [head, "|" + "---|" * (head.count("|") - 1)]
     for modality, f in figures.items():
-        cells = [
-            f["quality"]["strong"], f["quality"]["mild"], f["opposite"]["strong"], f["opposite"]["mild"],
-            f["neither"]["strong"], f["held_out"], f["general"], f["negation_turns"],
-        ]  # fmt: skip
-        told = [percent(cell) for cell in cells] + [f"{f['coverage']['auc']:.3f}", f"{f['ece']:.3f}"]
+        cells = [f[end][gap] for end in ("quality", "opposite", "neither") for gap in ("strong", "mild")]
+        cells += [f["tangled"]["strong"], *f["held_out"].values(), f["general"], f["negation_turns"]]
+        told = [percent(cell) for cell in cells]
+        told += [f"{value:.3f}" for value in (f["coverage"]["auc"], *f["ece"].values())]
         lines.append(f"| {Modality(modality).label} | " + " | ".join(told) + " |")
     return "\n".join(lines)
 

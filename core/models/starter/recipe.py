@@ -31,38 +31,29 @@ class Preparation(Noun):
 class Shape(Noun):
     """Sizes of the network; see `StarterConfig`."""
 
-    vocab_size: int = 14000
+    vocab_size: int = 18000
     num_hidden_layers: int = 6
-    decoder_size: int = 256
-    mixture_size: int = 128
+    inner_size: int = 64
     dropout: float = 0.1
 
 
 class Steps(Noun):
-    """The optimiser's schedule: AdamW, linear warm-up, cosine to zero."""
+    """The optimiser's schedules: AdamW, cosine to zero."""
 
-    steps: int = 1200
-    criteria: int = Field(default=18, description="criteria of each modality in a step")
-    pairs: int = Field(default=16, description="pairs of each criterion")
-    encoder_rate: float = 2e-4
-    head_rate: float = 1.5e-3
     weight_decay: float = 0.03
-    warm_up: float = 0.05
-    evidence_noise: float = 0.02
+    score_steps: int = Field(default=1500, description="steps in which each modality's attribute scores are learned")
+    score_rate: float = 3e-3
+    evidence_noise: float = 0.05
+    reading_steps: int = 4000
+    reading_minutes: float = Field(default=45.0, description="reading stops here and still anneals, on any machine")
+    reading_wordings: int = Field(default=128, description="wishes in a step; an eighth more are unaskable criteria")
+    reading_rate: float = Field(default=2e-4, description="of the encoder")
+    head_rate: float = Field(default=2e-3, description="of what stands on the encoder")
     word_drop: float = 0.06
-    coverage_weight: float = 0.5
-    end_weight: float = 0.5
-    warm_steps: int = Field(default=500, description="steps of the decoder alone, before any text is read")
-    human_share: float = 0.25
-    probe_wordings: int = Field(default=50, description="wordings of each end that the first reading is fitted on")
-    probe_steps: int = 800
-    reading_rate: float = Field(default=2e-4, description="encoder's rate while only wordings are read")
-    reading_minutes: float = Field(default=25.0, description="reading wordings alone, which needs no evidence")
-    reading_steps: int = 2400
-    reading_wordings: int = 64
-    minutes: float = Field(default=60.0, description="training stops here and still anneals, whatever the machine")
-    checkpoint_every: int = 200
-    evaluate_every: int = 200
+    joined_share: float = Field(default=0.05, description="wishes that come two in a sentence")
+    elsewhere_share: float = Field(default=0.06, description="wishes asked of a modality that cannot have them")
+    checkpoint_every: int = 250
+    report_every: int = 50
 
 
 class Recipe(Noun):
@@ -70,6 +61,7 @@ class Recipe(Noun):
 
     seed: int = 7
     threads: int = 2
+    bfloat16: bool = Field(default=True, description="matrix products of the encoders while training")
     workers: int = 2
     modalities: tuple[Modality, ...] = tuple(Modality)
     leave_out: tuple[str, ...] = ()

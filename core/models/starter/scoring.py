@@ -10,19 +10,33 @@ import numpy as np
 import torch
 
 from core.errors import JudgeFailed
+from core.models.starter.calibration import Calibration
+from core.models.starter.examination import read, score
 from core.models.starter.model import StarterModel
 from core.models.starter.sheet import Sheet
 from core.models.starter.vocabulary import Vocabulary
 from core.nouns import Evidence, Modality
 
 UNREADABLE_SHARE = 0.3
+LEAST_WISH = 0.1
 THREADS = 4
+
+
+@dataclass(frozen=True)
+class Wish:
+    """More (weight > 0) or less (weight < 0) of an attribute, as a criterion was read, and how much of it each response
+    has: `gain` is the wish's share of the difference of rewards, in nats."""
+
+    attribute: str
+    weight: float
+    gain: float
 
 
 @dataclass
 class Scores:
-    """What one question got: rewards in nats under the criterion and under none, coverage, and by measure name the
-    counterfactual effect (see `core.nouns.Finding`). `readable` is false for a criterion in words it does not know."""
+    """What one question got: rewards in nats under the criterion and under none, coverage, by measure name the
+    counterfactual effect (see `core.nouns.Finding`), and the wishes that were read, the strongest first. `readable` is
+    false for a criterion in words it does not know."""
 
     reward_1: float
     reward_2: float
@@ -31,6 +45,7 @@ class Scores:
     coverage: float
     readable: bool
     effects: dict[str, float]
+    wishes: tuple[Wish, ...]
 
 
 class Starter:
@@ -40,6 +55,7 @@ class Starter:
         self.model, self.vocabulary = model.eval(), vocabulary
         self.config = model.config
         self.sheets = {Modality(name): Sheet.of_records(records) for name, records in self.config.measures.items()}
+        self.calibration = {m: Calibration(**self.config.calibration.get(m.value, {})) for m in self.sheets}
 
     @classmethod
     def read(cls, folder: Path) -> Starter:
@@ -68,49 +84,53 @@ class Starter:
     def score(
         self, modality: Modality, criteria: Sequence[str | None], evidence: Sequence[tuple[Evidence, Evidence]]
     ) -> list[Scores]:
-        """Scores of questions of one modality, in order; one forward pass for all of them.
+        """Scores of questions of one modality, in order; a criterion is read once, all responses are scored at once.
 
         Raises JudgeFailed where the evidence was measured by another version than the model was trained on.
         """
-        sheet = self._sheet(modality, evidence)
+        sheet, temperature = self._sheet(modality, evidence), self.calibration[modality].temperature
         z = np.stack([sheet.standardise(np.stack([sheet.raw(side.values) for side in sides])) for sides in evidence])
         asked = list(dict.fromkeys([None, *criteria]))
-        reading = self.model.read(*self.vocabulary.encode(asked))
-        seen = torch.sigmoid(self.model.coverage(reading))[:, self.model.modalities.index(modality)].tolist()
-        rows, owners, swapped = [], [], []
-        for pair, criterion in zip(z, criteria, strict=True):
+        weights, seen = read(self.model, self.vocabulary, asked, modality)
+        own = weights[[asked.index(criterion) for criterion in criteria]] / temperature
+        general = weights[asked.index(None)] / temperature
+        rows, swapped = [], []
+        for pair in z:
             columns = np.flatnonzero(~((pair[0] == pair[1]) | (np.isnan(pair[0]) & np.isnan(pair[1]))))
             swapped.append(columns)
             exchanged = np.repeat(pair[None], len(columns), axis=0)
             turn = np.arange(len(columns))
             exchanged[turn, 0, columns], exchanged[turn, 1, columns] = pair[1, columns], pair[0, columns]
-            block = np.concatenate([pair[None], pair[None], exchanged])
-            rows.append(block.reshape(-1, block.shape[-1]))
-            own = asked.index(criterion)
-            owners.append(np.repeat([own, asked.index(None), *[own] * len(columns)], 2))
-        flat = torch.from_numpy(np.concatenate(rows).astype(np.float32))
-        owner = torch.from_numpy(np.concatenate(owners))
-        rewards = self.model.rewards(reading, owner, modality.value, flat).double().numpy().reshape(-1, 2)
+            rows.append(np.concatenate([pair[None], exchanged]).reshape(-1, pair.shape[-1]))
+        scores = score(self.model, modality, np.concatenate(rows)).astype(np.float64)
+        scores = scores.reshape(-1, 2, scores.shape[-1])
         found, start = [], 0
-        for criterion, columns in zip(criteria, swapped, strict=True):
-            own = rewards[start]
-            after = rewards[start + 2 : start + 2 + len(columns)]
-            effects = ((own[0] - own[1]) - (after[:, 0] - after[:, 1])) / 2
+        for criterion, weight, columns in zip(criteria, own, swapped, strict=True):
+            rewards = scores[start : start + 1 + len(columns)] @ weight
+            before, after = rewards[0, 0] - rewards[0, 1], rewards[1:, 0] - rewards[1:, 1]
+            without = scores[start] @ general
             found.append(
                 Scores(
-                    reward_1=float(own[0]),
-                    reward_2=float(own[1]),
-                    general_1=float(rewards[start + 1, 0]),
-                    general_2=float(rewards[start + 1, 1]),
+                    reward_1=float(rewards[0, 0]),
+                    reward_2=float(rewards[0, 1]),
+                    general_1=float(without[0]),
+                    general_2=float(without[1]),
                     coverage=float(seen[asked.index(criterion)]),
                     readable=self.readable(criterion),
                     effects={
-                        sheet.names[column]: float(effect) for column, effect in zip(columns, effects, strict=True)
+                        sheet.names[column]: float(effect)
+                        for column, effect in zip(columns, (before - after) / 2, strict=True)
                     },
+                    wishes=self._wishes(modality, weight * temperature, (scores[start, 0] - scores[start, 1]) * weight),
                 )
             )
-            start += 2 + len(columns)
+            start += 1 + len(columns)
         return found
+
+    def _wishes(self, modality: Modality, weight: np.ndarray, gain: np.ndarray) -> tuple[Wish, ...]:
+        names = self.config.attributes[modality.value]
+        order = [place for place in np.argsort(-np.abs(weight)) if abs(weight[place]) >= LEAST_WISH]
+        return tuple(Wish(names[place], float(weight[place]), float(gain[place])) for place in order)
 
     def _sheet(self, modality: Modality, evidence: Sequence[tuple[Evidence, Evidence]]) -> Sheet:
         trained = self.config.versions.get(modality.value)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,10 @@ class Source:
 
     name: str
     group: str
+    split: str
     path: Path | None = None
     text: str | None = None
     sound: Path | None = None  # a soundtrack for a clip that has none
-
-    @property
-    def split(self) -> str:
-        return split_of(self.group)
 
 
 @dataclass(frozen=True)
@@ -49,10 +46,7 @@ class HumanPair:
     responses: tuple[str, str]
     label: int
     group: str
-
-    @property
-    def split(self) -> str:
-        return split_of(self.group)
+    split: str
 
 
 def draw(text: str) -> float:
@@ -60,10 +54,16 @@ def draw(text: str) -> float:
     return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12], 16) / 16**12
 
 
-def split_of(group: str) -> str:
-    """74 % of the groups are learned from, 12 % choose, 14 % test."""
-    number = draw(f"split:{group}")
-    return "train" if number < 0.74 else "choose" if number < 0.86 else "test"
+def splits_of(groups: Iterable[str]) -> dict[str, str]:
+    """The split of every group: 16 % test, 12 % choose, at least one each, and the rest is learned from.
+
+    Groups are ranked by a hash and cut exactly, since shares left to chance leave a small folder without a test.
+    """
+    ranked = sorted(set(groups), key=lambda group: draw(f"split:{group}"))
+    test = max(1, round(0.16 * len(ranked)))
+    choose = max(1, round(0.12 * len(ranked)))
+    names = ["test"] * test + ["choose"] * choose
+    return dict(zip(ranked, names + ["train"] * (len(ranked) - len(names)), strict=False))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -109,9 +109,10 @@ def _files(modality: Modality, data_dir: Path, recipe: Recipe) -> Iterator[Sourc
     manifest = data_dir / FOLDERS[modality] / "manifest.jsonl"
     if not manifest.is_file():
         return
-    for row in _rows(manifest):
-        if not re.search(recipe.leave_out_licences, row.get("licence", "")):
-            yield Source(row["file"], f"{modality}:{row['group']}", path=data_dir / row["file"])
+    rows = [row for row in _rows(manifest) if not re.search(recipe.leave_out_licences, row.get("licence", ""))]
+    splits = splits_of(row["group"] for row in rows)
+    for row in rows:
+        yield Source(row["file"], f"{modality}:{row['group']}", splits[row["group"]], path=data_dir / row["file"])
 
 
 def _texts(data_dir: Path, recipe: Recipe) -> Iterator[Source]:
@@ -119,7 +120,7 @@ def _texts(data_dir: Path, recipe: Recipe) -> Iterator[Source]:
     for pair in human_text_pairs(data_dir, recipe):
         text = pair.responses[0]
         if low <= len(text.split()) <= high:
-            yield Source(hashlib.sha256(text.encode()).hexdigest()[:16], pair.group, text=text)
+            yield Source(hashlib.sha256(text.encode()).hexdigest()[:16], pair.group, pair.split, text=text)
 
 
 def human_text_pairs(data_dir: Path, recipe: Recipe) -> Iterator[HumanPair]:
@@ -129,34 +130,46 @@ def human_text_pairs(data_dir: Path, recipe: Recipe) -> Iterator[HumanPair]:
         if name in recipe.leave_out:
             continue
         rows = [row for row in _rows(path) if row.get("label_kind", "").startswith("human")]
-        yield from _capped(_pair_of(row, Modality.TEXT, name) for row in _shuffled(rows, recipe))
+        yield from _capped(_pairs_of(rows, Modality.TEXT, name, recipe))
 
 
 def human_sound_pairs(data_dir: Path, recipe: Recipe) -> Iterator[HumanPair]:
     """ITU-T P.835 pairs: two conditions of one talker; grouped by talker, so that test talkers are unheard."""
     path = data_dir / "audio_p835" / "pairs.jsonl"
     if path.is_file():
-        for row in _shuffled(list(_rows(path)), recipe):
-            talker = row["response_1"].rsplit("_", 1)[-1].split(".")[0]
-            pair = _pair_of(row, Modality.AUDIO, "p835")
-            files = tuple(str(path.parent / name) for name in pair.responses)
-            yield HumanPair(**{**vars(pair), "responses": files, "group": f"p835:{talker}"})
+        for pair in _pairs_of(list(_rows(path)), Modality.AUDIO, "p835", recipe, group=_talker):
+            first, second = (str(path.parent / name) for name in pair.responses)
+            yield replace(pair, responses=(first, second))
 
 
-def _shuffled(rows: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: draw(str(row["id"])))[: recipe.preparation.pairs_per_source]
+def _talker(row: dict[str, Any]) -> str:
+    return row["response_1"].rsplit("_", 1)[-1].split(".")[0]
 
 
-def _pair_of(row: dict[str, Any], modality: Modality, source: str) -> HumanPair:
-    return HumanPair(
-        modality=modality,
-        source=source,
-        prompt=row.get("prompt") or "",
-        criterion=row.get("criterion") or None,
-        responses=(row["response_1"], row["response_2"]),
-        label=int(row["label"]),
-        group=f"{source}:{hashlib.sha256((row.get('prompt') or '').encode('utf-8', 'replace')).hexdigest()[:16]}",
-    )
+def _prompt(row: dict[str, Any]) -> str:
+    return hashlib.sha256((row.get("prompt") or "").encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _pairs_of(
+    rows: list[dict[str, Any]],
+    modality: Modality,
+    source: str,
+    recipe: Recipe,
+    group: Callable[[dict[str, Any]], str] = _prompt,
+) -> Iterator[HumanPair]:
+    """At most the recipe's number of a source's pairs; split by group over all of the source."""
+    splits = splits_of(map(group, rows))
+    for row in sorted(rows, key=lambda row: draw(str(row["id"])))[: recipe.preparation.pairs_per_source]:
+        yield HumanPair(
+            modality=modality,
+            source=source,
+            prompt=row.get("prompt") or "",
+            criterion=row.get("criterion") or None,
+            responses=(row["response_1"], row["response_2"]),
+            label=int(row["label"]),
+            group=f"{source}:{group(row)}",
+            split=splits[group(row)],
+        )
 
 
 def _capped(pairs: Iterable[HumanPair], longest: int = 20_000) -> Iterator[HumanPair]:

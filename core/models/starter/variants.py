@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
 SHARD = 10
-PLAN_VERSION = 2  # raised when what is recorded of a variant changes
+PLAN_VERSION = 4  # raised when what is recorded of a variant changes
 _MATTERS = {
     Modality.TEXT: {"text_words"},
     Modality.IMAGE: {"picture_side"},
@@ -64,13 +64,18 @@ def plan(
 ) -> list[dict[str, float]]:
     """Which attributes each variant moves, and how far: {attribute: signed strength}; the first is the file itself.
 
-    Attributes that are held out are moved only in test files.
+    Files that are learned from carry up to `changes` of them at once. Files that choose and test carry, besides as many
+    of those, every change alone, once mild and once strong, so that two variants lack different things and a criterion
+    alone decides. Attributes that are held out are moved only in test files.
     """
     rng = np.random.default_rng(_seed(seed, source.name, "plan"))
     table = CHANGES[modality]
     names = [a.name for a in table.attributes if source.split == "test" or not a.held_out]
     signs = {name: [sign for d, sign in _SIGNS if table.of(name, d)] for name in names}
     plans: list[dict[str, float]] = [{}]
+    if source.split != "train":
+        spans = (preparation.strong, preparation.mild)
+        plans += [{name: float(rng.uniform(*span)) * sign} for name in names for sign in signs[name] for span in spans]
     # every attribute has its turn before one has a second
     queue: list[str] = []
     for _ in range(number - 1):

@@ -31,7 +31,18 @@ TURNING = (
     "the opposite of {w}", "the one that is not {w}", "{w} is what I do not want", "{w} would be wrong here",
     "stay away from {w}", "rather un-{w}", "whichever is the least {w}", "{w}? No, thanks", "I cannot stand {w}",
     "{w} is a flaw", "{w} ruins it", "skip the {w} one", "nobody asked for {w}", "hardly {w}",
+    "keep away from {w}", "as little {w} as possible", "spare me {w}", "whatever it is, not {w}", "{w} is out of the question",
+    "I would rather it were not {w}", "can we not have {w}", "zero {w}", "steer clear of anything {w}", "{w} puts me off",
+    "refuse {w}", "please no {w} this time", "I don't want it {w}", "it shouldn't be {w}", "isn't {w}",
 )  # fmt: skip
+TURNING_ANY = (
+    "the opposite of this: {w}", "not this: {w}", "exactly what I do not want: {w}", "do the reverse: {w}",
+    "penalise whichever fits this: {w}", "I reject this wish: {w}", "please NOT: {w}", "take the other one than: {w}",
+    "mark it down if it fits: {w}", "avoid what fits this: {w}", "by no means this: {w}", "contrary to this: {w}",
+    "whatever fits this worse: {w}", "do not follow this: {w}", "the less it fits this, the better: {w}",
+    "keep it away from this: {w}", "steer clear of this: {w}", "this would be wrong: {w}",
+)  # fmt: skip
+JOINED = ("{a} and {b}", "{a}, {b}", "{a}; also {b}", "{a}. And {b}", "{a}, plus {b}", "first {a}, then {b}")
 _TURNED_ALREADY = re.compile(
     r"\b(no|not|non|never|nothing|none|without|less|least|un\w+|in\w+ible|isn't|doesn't|shouldn't|don't|can't|cannot|"
     r"free|anything|avoid|hide|hidden|too|instead|rather|over|than|lack\w*|few|fewer|reject|skip|stop|\w+less)\b",
@@ -79,15 +90,20 @@ class Wordings:
 
     def __init__(self, own: tuple[str, ...], opposite: tuple[str, ...], own_gloss: list[str], other_gloss: list[str]):
         self.own = own
-        self.turned = [plain(w) for w in opposite if turnable(w)] + [g for g in other_gloss if turnable(g)]
-        self.gloss = own_gloss
+        self.turned = [plain(w) for w in opposite if turnable(w)]
+        self.turned_gloss = [g for g in other_gloss if turnable(g)]
+        self.opposite, self.gloss = opposite, own_gloss
 
     def draw(self, rng: np.random.Generator, word_drop: float) -> str:
         """One wording, framed, sometimes turned from the opposite end, sometimes with words dropped or re-cased."""
         lot = rng.random()
-        if lot < 0.14 and self.turned:
+        if lot < 0.08 and self.turned:
             text = _pick(rng, TURNING).format(w=_pick(rng, self.turned))
-        elif lot < 0.24 and self.gloss:
+        elif lot < 0.15 and self.turned_gloss:
+            text = _pick(rng, TURNING).format(w=_pick(rng, self.turned_gloss))
+        elif lot < 0.21:
+            text = _pick(rng, TURNING_ANY).format(w=_pick(rng, self.opposite))
+        elif lot < 0.29 and self.gloss:
             text = _pick(rng, GLOSS_KEEPING).format(w=_pick(rng, self.gloss))
         else:
             # words go before the frame comes, or a short wording could lose all that it says

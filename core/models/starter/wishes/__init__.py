@@ -2,7 +2,8 @@
 
 One YAML file a modality: attribute → direction → split → a block of text with one wording a line. `train` is learned
 from, `choose` picks between recipes, `test` is only ever measured on; test wordings were written apart from the others.
-`unaskable.yaml` holds, by modality, what a judge that only measures cannot see (content, facts, meaning).
+`rated.yaml` holds, by modality, what people rated real pairs for. `unaskable.yaml` holds, by modality, what a judge
+that only measures cannot see (content, facts, meaning).
 """
 
 from __future__ import annotations
@@ -116,6 +117,12 @@ def _read(name: str) -> Any:
 def load(modality: Modality) -> Wishes:
     """The wishes of a modality; pydantic's ValidationError where the file breaks a rule above."""
     return Wishes(modality=modality, attributes=_read(modality))
+
+
+@cache
+def rated(modality: Modality) -> dict[str, Wish]:
+    """The wishes that are learned from people's ratings instead of controlled changes, by name."""
+    return {name: Wish.model_validate(wish) for name, wish in _read("rated").get(modality, {}).items()}
 
 
 @cache
