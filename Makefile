@@ -2,6 +2,7 @@
 # make test        set everything up and run every test, browser included
 # make check       ruff and mypy
 # make benchmark   what judging costs, as ratios to decoding the same files
+# make benchmark-batches   pairs judged a second in batches of 64, against one at a time
 # make benchmark-start   how long the page takes to be served, and the memory
 # make train       DATA=… OUT=…   train the embedded judge from scratch
 # make clean       remove the environment and caches; the data folder stays
@@ -12,7 +13,7 @@ BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 ARGS   ?=
 
-.PHONY: run test check benchmark benchmark-start train clean
+.PHONY: run test check benchmark benchmark-batches benchmark-start train clean
 
 run: $(VENV)/.run .system
 	$(BIN)/python -m app serve $(ARGS)
@@ -27,6 +28,9 @@ check: $(VENV)/.dev
 
 benchmark: $(VENV)/.dev .system
 	$(BIN)/python -m benchmarks.judge_speed $(ARGS)
+
+benchmark-batches: $(VENV)/.dev .system
+	$(BIN)/python -m benchmarks.batches $(ARGS)
 
 benchmark-start: $(VENV)/.dev .system
 	$(BIN)/python -m benchmarks.start_up $(ARGS)

@@ -62,7 +62,8 @@ class StarterJudge:
             started = time.perf_counter()
             criteria = [_criterion(questions[place]) for place, _, _ in items]
             try:
-                scores = starter.score(modality, criteria, [evidence for _, evidence, _ in items])
+                texts = [_texts(questions[place]) for place, _, _ in items] if modality is Modality.TEXT else None
+                scores = starter.score(modality, criteria, [evidence for _, evidence, _ in items], texts)
             except StudioError as error:
                 verdicts |= {place: self._failed(questions[place], error, started) for place, _, _ in items}
                 continue
@@ -76,7 +77,8 @@ class StarterJudge:
     ) -> Verdict:
         modality = question.pair.modality
         fitted = starter.calibration[modality]
-        covered = _criterion(question) is None or score.coverage >= fitted.coverage_threshold
+        asked = _criterion(question) is not None
+        covered = not asked or score.coverage >= fitted.coverage_threshold
         if not score.readable or not covered:
             message = explanation.cannot_see(modality) if score.readable else explanation.cannot_read()
             return Verdict(
@@ -101,7 +103,9 @@ class StarterJudge:
             p_tie=tie,
             p_second=second,
             coverage=score.coverage,
-            rationale=explanation.rationale(preference, findings, general, _criterion(question) is not None),
+            rationale=explanation.rationale(
+                preference, findings, general, _criterion(question) is not None, score.wishes
+            ),
             findings=findings,
             seconds=seconds,
         )
@@ -113,6 +117,12 @@ class StarterJudge:
 
 def _criterion(question: Question) -> str | None:
     return (question.criterion or "").strip() or None
+
+
+def _texts(question: Question) -> tuple[str, str, str]:
+    """Prompt and both responses of a question about texts."""
+    pair = question.pair
+    return pair.prompt, pair.first.content.text or "", pair.second.content.text or ""
 
 
 def _refuse_empty(evidence: Measured) -> None:

@@ -44,10 +44,10 @@ def _linear(config: StarterConfig, inputs: int, outputs: int) -> nn.Module:
 class Attention(nn.Module):
     """Multi-head self-attention of states (texts, tokens, width), with a mask over the tokens."""
 
-    def __init__(self, config: StarterConfig) -> None:
+    def __init__(self, config: StarterConfig, dropout: float) -> None:
         super().__init__()
         width = config.hidden_size
-        self.heads, self.dropout = config.num_attention_heads, config.dropout
+        self.heads, self.dropout = config.num_attention_heads, dropout
         self.query = _linear(config, width, width)
         self.key = _linear(config, width, width)
         self.value = _linear(config, width, width)
@@ -70,15 +70,15 @@ class Attention(nn.Module):
 class EncoderLayer(nn.Module):
     """One post-norm transformer layer as in BERT (Devlin et al. 2019)."""
 
-    def __init__(self, config: StarterConfig) -> None:
+    def __init__(self, config: StarterConfig, dropout: float) -> None:
         super().__init__()
         width = config.hidden_size
-        self.attention = Attention(config)
+        self.attention = Attention(config, dropout)
         self.attention_norm = nn.LayerNorm(width, eps=1e-12)
         self.inner = _linear(config, width, config.intermediate_size)
         self.outer = _linear(config, config.intermediate_size, width)
         self.outer_norm = nn.LayerNorm(width, eps=1e-12)
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         states = self.attention_norm(states + self.drop(self.attention(states, mask)))
@@ -108,12 +108,12 @@ class TextEncoder(nn.Module):
     Trained end to end, because direction is what a frozen sentence encoder does not keep.
     """
 
-    def __init__(self, config: StarterConfig) -> None:
+    def __init__(self, config: StarterConfig, positions: int, dropout: float) -> None:
         super().__init__()
-        self.positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.positions = nn.Embedding(positions, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, eps=1e-12)
-        self.drop = nn.Dropout(config.dropout)
-        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
+        self.drop = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(EncoderLayer(config, dropout) for _ in range(config.num_hidden_layers))
 
     def forward(self, words: Tensor, mask: Tensor) -> Tensor:
         states = self.drop(self.norm(words + self.positions.weight[: words.shape[1]]))

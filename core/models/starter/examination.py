@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from core.models.starter.answers import read_answers
 from core.models.starter.changes import DIRECTIONS
 from core.models.starter.config import OVERALL
 from core.models.starter.human import HumanPairs
@@ -146,20 +147,57 @@ def examine_general(
 
 def examine_human(
     model: StarterModel, vocabulary: Vocabulary, human: HumanPairs, z: np.ndarray, split: str
-) -> dict[str, float]:
-    """Share of decided human pairs on which the model agrees, by source."""
-    found: dict[str, float] = {}
+) -> dict[str, dict[str, float]]:
+    """By source: the share of decided human pairs on which the model agrees ("starter"), on which the longer response
+    was preferred ("longer", texts alone), on which the starter prefers the longer ("prefers_longer"), and "pairs"."""
+    found: dict[str, dict[str, float]] = {}
     rows = human.decided(split)
-    criteria = list(dict.fromkeys(human.criteria[row] for row in rows))
-    if not criteria:
+    if not len(rows):
         return found
-    weights, _ = read(model, vocabulary, criteria, human.modality)
-    asked = weights[[criteria.index(human.criteria[row]) for row in rows]]
-    first, second = ((asked * score(model, human.modality, z[rows, side])).sum(1) for side in (0, 1))
-    right = (first > second) == (human.labels[rows] == 1)
+    first, second = (human_rewards(model, vocabulary, human, z, rows, side) for side in (0, 1))
+    one = human.labels[rows] == 1
+    lengths = np.array([[len(text) for text in human.texts[row][1:]] for row in rows])
+    longer, level = lengths[:, 0] > lengths[:, 1], lengths[:, 0] == lengths[:, 1]
     for source in np.unique(human.sources[rows]):
-        found[str(source)] = float(right[human.sources[rows] == source].mean())
+        own = human.sources[rows] == source
+        found[str(source)] = {"starter": float(((first > second) == one)[own].mean()), "pairs": int(own.sum())}
+        if human.modality is Modality.TEXT:
+            # equally long ones are half right, as a coin would be
+            found[str(source)]["longer"] = float(np.where(level, 0.5, longer == one)[own].mean())
+            found[str(source)]["prefers_longer"] = float(((first > second) == longer)[own & ~level].mean())
     return found
+
+
+@torch.inference_mode()
+def human_rewards(
+    model: StarterModel, vocabulary: Vocabulary, human: HumanPairs, z: np.ndarray, rows: np.ndarray, side: int
+) -> np.ndarray:
+    """Rewards of one side of human pairs, each under its own criterion."""
+    told = [human.criteria[row] for row in rows]
+    criteria = list(dict.fromkeys(told))
+    weights, seen = read(model, vocabulary, criteria, human.modality)
+    places = [criteria.index(criterion) for criterion in told]
+    rewards = (weights[places] * score(model, human.modality, z[rows, side])).sum(1)
+    if model.config.reads_answers and human.modality is Modality.TEXT:
+        asked = [(c, human.texts[row][0], human.texts[row][1 + side]) for c, row in zip(told, rows, strict=True)]
+        answers = answered(model, vocabulary, asked, z[rows, side])
+        parts = zip(rewards, seen[places], answers, told, strict=True)
+        rewards = np.array([blend(measured, sight, answer, c) for measured, sight, answer, c in parts])
+    return rewards
+
+
+def blend(measured: np.ndarray, seen: float, answer: np.ndarray, criterion: str | None) -> np.ndarray:
+    """Rewards of texts: what was measured where the criterion can be seen, what was read where it cannot, and both
+    where there is no criterion. `measured` and `answer` are alike in their last axis."""
+    return measured + answer if criterion is None else seen * measured + (1.0 - seen) * answer
+
+
+@torch.inference_mode()
+def answered(
+    model: StarterModel, vocabulary: Vocabulary, asked: Sequence[tuple[str | None, str, str]], z: np.ndarray
+) -> np.ndarray:
+    """t (answers,) of (criterion, prompt, answer) with z values (answers, measures of text)."""
+    return read_answers(model, vocabulary, asked, z).numpy()
 
 
 def coverages(

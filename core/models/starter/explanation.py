@@ -6,11 +6,16 @@ True by construction: every sentence states measured values, and only those whos
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from core.nouns import Evidence, Finding, Measure, Modality, Preference
 
+if TYPE_CHECKING:
+    from core.models.starter.scoring import Wish
+
 SAID = 3
 SMALL_SHARE = 0.08
+TOLD_WISH = 0.25
 
 FORM = {
     Modality.TEXT: "form (length, spelling, structure, tone of wording, readability)",
@@ -96,9 +101,21 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-def rationale(preference: Preference, findings: Sequence[Finding], general: Preference, asked: bool) -> str:
-    """Why, in one to three sentences. `general` is what the starter prefers without a criterion; where it goes the
+def read_as(wishes: Sequence[Wish]) -> str:
+    """How a criterion was understood, so that a person sees a misunderstanding at once: "Read as: blurry, soft." """
+    told = [wish.gloss for wish in wishes if abs(wish.weight) >= TOLD_WISH][:SAID]
+    return f"Read as: {'; '.join(told)}. " if told else ""
+
+
+def rationale(
+    preference: Preference, findings: Sequence[Finding], general: Preference, asked: bool, wishes: Sequence[Wish] = ()
+) -> str:
+    """Why, in one to four sentences. `general` is what the starter prefers without a criterion; where it goes the
     other way, the reader is told that the criterion was followed against it."""
+    return (read_as(wishes) if asked else "") + _reasons(preference, findings, general, asked)
+
+
+def _reasons(preference: Preference, findings: Sequence[Finding], general: Preference, asked: bool) -> str:
     names = {Preference.FIRST: ("A", "B"), Preference.SECOND: ("B", "A")}
     if preference is Preference.TIE:
         sides = [

@@ -31,7 +31,8 @@ _ASKED = {
 
 @dataclass
 class HumanPairs:
-    """Measured human pairs of one modality: raw `values` (pairs, 2, measures), `labels` 0 (tie), 1 or 2."""
+    """Measured human pairs of one modality: raw `values` (pairs, 2, measures), `labels` 0 (tie), 1 or 2, and `texts`
+    with prompt and both responses (file names, where they are no texts)."""
 
     modality: Modality
     measures: tuple[str, ...]
@@ -40,6 +41,7 @@ class HumanPairs:
     labels: np.ndarray
     sources: np.ndarray
     splits: np.ndarray
+    texts: list[tuple[str, str, str]]
 
     def standardised(self, sheet: Sheet) -> np.ndarray:
         """z values, (pairs, 2, measures of the sheet)."""
@@ -109,4 +111,5 @@ def prepare_human(modality: Modality, recipe: Recipe, data_dir: Path, cache_dir:
         labels=np.array([pair.label for pair, _ in kept], dtype=np.int64),
         sources=np.array([pair.source for pair, _ in kept], dtype=str),
         splits=np.array([pair.split for pair, _ in kept], dtype=str),
+        texts=[(pair.prompt, *pair.responses) for pair, _ in kept],
     )

@@ -36,8 +36,15 @@ from core.models.starter.wording import glosses, turnable
 from core.nouns import Modality
 
 # frames that training has never seen
-ASKED = "I would go for {w}"
-REFUSED = "whatever you do, keep clear of {w}"
+ASKED = ("I would go for {w}", "{w} is my pick")
+REFUSED = (
+    "whatever you do, keep clear of {w}",
+    "under no circumstances {w}",
+    "the last thing I need is {w}",
+    "{w} is a turn-off",
+    "I would hate it {w}",
+    "you can keep your {w}",
+)
 
 
 def _share(answers: Sequence[Answers], low: float = 0.0, high: float = np.inf) -> float | None:
@@ -59,11 +66,13 @@ def _negations(starter: Starter, bank: PairBank) -> float | None:
             continue
         pairs = pairs.take(np.random.default_rng(3).permutation(len(pairs))[:12])
         words = [w for d in DIRECTIONS for w in glosses(bank.attributes[name], d) if turnable(w)]
-        asked = [frame.format(w=word) for word in words for frame in (ASKED, REFUSED)]
+        asked = [frame.format(w=word) for word in words for frame in (*ASKED, *REFUSED)]
         if words:
             weights, _ = read(starter.model, starter.vocabulary, asked, bank.modality)
             difference = (scores[pairs.high] - scores[pairs.low]) @ weights.T
-            turned.append(float((difference[:, 0::2] * difference[:, 1::2] < 0).mean()))
+            told = np.sign(difference).reshape(len(pairs), len(words), -1)
+            wished, refused = told[..., None, : len(ASKED)], told[..., len(ASKED) :, None]
+            turned.append(float((wished * refused < 0).mean()))
     return round(float(np.mean(turned)), 4) if turned else None
 
 
@@ -102,7 +111,13 @@ def test_modality(starter: Starter, material: Material, modality: Modality) -> d
         "unaskable_refused": round(float((unseen < fitted.coverage_threshold).mean()), 4),
     }
     z = material.human_z[modality]
-    figures["human"] = {s: round(v, 4) for s, v in examine_human(model, vocabulary, human, z, "test").items()}
+    figures["human"] = {
+        split: {
+            source: {name: round(value, 4) for name, value in found.items()}
+            for source, found in examine_human(model, vocabulary, human, z, split).items()
+        }
+        for split in ("choose", "test")
+    }
     by_end: dict[str, list[float]] = defaultdict(list)
     for a in everything:
         by_end[f"{a.attribute} {a.direction}"].append(float(a.right.mean()))

@@ -23,9 +23,10 @@ class Preparation(Noun):
     strong: tuple[float, float] = (0.6, 1.0)
     picture_side: int = 448
     audio_seconds: float = 4.0
+    audible_db: float = Field(default=-40.0, description="a change of a sound that lies further below it is none")
     clip_frames: int = 32
     text_words: tuple[int, int] = (40, 260)
-    pairs_per_source: int = 500
+    pairs_per_source: int = 5000
 
 
 class Shape(Noun):
@@ -52,6 +53,10 @@ class Steps(Noun):
     word_drop: float = 0.06
     joined_share: float = Field(default=0.05, description="wishes that come two in a sentence")
     elsewhere_share: float = Field(default=0.06, description="wishes asked of a modality that cannot have them")
+    answer_steps: int = Field(default=2400, description="steps in which answers are read; 0 leaves that out")
+    answer_minutes: float = 45.0
+    answer_pairs: int = Field(default=24, description="human pairs in a step")
+    answer_rate: float = 1e-4
     checkpoint_every: int = 250
     report_every: int = 50
 

@@ -11,7 +11,7 @@ import torch
 
 from core.errors import JudgeFailed
 from core.models.starter.calibration import Calibration
-from core.models.starter.examination import read, score
+from core.models.starter.examination import answered, blend, read, score
 from core.models.starter.model import StarterModel
 from core.models.starter.sheet import Sheet
 from core.models.starter.vocabulary import Vocabulary
@@ -24,10 +24,11 @@ THREADS = 4
 
 @dataclass(frozen=True)
 class Wish:
-    """More (weight > 0) or less (weight < 0) of an attribute, as a criterion was read, and how much of it each response
-    has: `gain` is the wish's share of the difference of rewards, in nats."""
+    """More (weight > 0) or less (weight < 0) of an attribute, as a criterion was read: `gloss` says it in words, `gain`
+    is the wish's share of the difference of rewards, in nats."""
 
     attribute: str
+    gloss: str
     weight: float
     gain: float
 
@@ -82,11 +83,17 @@ class Starter:
 
     @torch.inference_mode()
     def score(
-        self, modality: Modality, criteria: Sequence[str | None], evidence: Sequence[tuple[Evidence, Evidence]]
+        self,
+        modality: Modality,
+        criteria: Sequence[str | None],
+        evidence: Sequence[tuple[Evidence, Evidence]],
+        texts: Sequence[tuple[str, str, str]] | None = None,
     ) -> list[Scores]:
         """Scores of questions of one modality, in order; a criterion is read once, all responses are scored at once.
 
-        Raises JudgeFailed where the evidence was measured by another version than the model was trained on.
+        `texts` are prompt and both responses of each question, for a modality whose answers are read as well; without
+        them only measures count. Raises JudgeFailed where the evidence was measured by another version than the model
+        was trained on.
         """
         sheet, temperature = self._sheet(modality, evidence), self.calibration[modality].temperature
         z = np.stack([sheet.standardise(np.stack([sheet.raw(side.values) for side in sides])) for sides in evidence])
@@ -104,9 +111,13 @@ class Starter:
             rows.append(np.concatenate([pair[None], exchanged]).reshape(-1, pair.shape[-1]))
         scores = score(self.model, modality, np.concatenate(rows)).astype(np.float64)
         scores = scores.reshape(-1, 2, scores.shape[-1])
+        answers = self._answers(modality, criteria, z, texts) / temperature
         found, start = [], 0
-        for criterion, weight, columns in zip(criteria, own, swapped, strict=True):
+        for place, (criterion, weight, columns) in enumerate(zip(criteria, own, swapped, strict=True)):
+            sight = float(seen[asked.index(criterion)])
             rewards = scores[start : start + 1 + len(columns)] @ weight
+            if answers.size:
+                rewards = blend(rewards, sight, answers[place], criterion)
             before, after = rewards[0, 0] - rewards[0, 1], rewards[1:, 0] - rewards[1:, 1]
             without = scores[start] @ general
             found.append(
@@ -115,7 +126,7 @@ class Starter:
                     reward_2=float(rewards[0, 1]),
                     general_1=float(without[0]),
                     general_2=float(without[1]),
-                    coverage=float(seen[asked.index(criterion)]),
+                    coverage=sight,
                     readable=self.readable(criterion),
                     effects={
                         sheet.names[column]: float(effect)
@@ -127,10 +138,33 @@ class Starter:
             start += 1 + len(columns)
         return found
 
+    def _answers(
+        self,
+        modality: Modality,
+        criteria: Sequence[str | None],
+        z: np.ndarray,
+        texts: Sequence[tuple[str, str, str]] | None,
+    ) -> np.ndarray:
+        """t(c, x, y) of both responses of every question (questions, 2); empty where answers are not read."""
+        if texts is None or modality is not Modality.TEXT or not self.config.reads_answers:
+            return np.zeros((0, 2))
+        asked = [
+            (criterion, text[0], text[1 + side])
+            for criterion, text in zip(criteria, texts, strict=True)
+            for side in (0, 1)
+        ]
+        return answered(self.model, self.vocabulary, asked, z.reshape(-1, z.shape[-1])).reshape(-1, 2).astype(float)
+
     def _wishes(self, modality: Modality, weight: np.ndarray, gain: np.ndarray) -> tuple[Wish, ...]:
-        names = self.config.attributes[modality.value]
-        order = [place for place in np.argsort(-np.abs(weight)) if abs(weight[place]) >= LEAST_WISH]
-        return tuple(Wish(names[place], float(weight[place]), float(gain[place])) for place in order)
+        names, glosses = self.config.attributes[modality.value], self.config.glosses.get(modality.value, {})
+        found = []
+        for place in np.argsort(-np.abs(weight)):
+            if abs(weight[place]) < LEAST_WISH:
+                break
+            name, less = names[place], bool(weight[place] < 0)
+            gloss = glosses.get(name, (f"more {name}", f"less {name}"))[less]
+            found.append(Wish(name, gloss, float(weight[place]), float(gain[place])))
+        return tuple(found)
 
     def _sheet(self, modality: Modality, evidence: Sequence[tuple[Evidence, Evidence]]) -> Sheet:
         trained = self.config.versions.get(modality.value)

@@ -1,12 +1,14 @@
 """Trains the starter from a recipe and a folder of real media: one call, seeded, and resumable at any moment.
 
 In stages, each kept in the output folder when it ends: evidence is measured, the scores of every attribute are learned
-from pairs (`attributes`), wishes are learned from wordings (`reading`), then thresholds are fitted. metrics.jsonl and
+from pairs (`attributes`), wishes are learned from wordings (`reading`) and answers from human text pairs (`answers`),
+then thresholds are fitted. metrics.jsonl and
 training.html hold the losses.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -20,7 +22,9 @@ import torch
 from core.errors import BadInput, MissingExtra
 from core.modalities import MODALITIES
 from core.models.starter import calibration
+from core.models.starter.answers import learn_answers
 from core.models.starter.attributes import Ranked, learn_attributes
+from core.models.starter.changes import CHANGES
 from core.models.starter.config import OVERALL, StarterConfig
 from core.models.starter.encoder import start_from
 from core.models.starter.examination import coverages, examine, examine_general
@@ -28,8 +32,8 @@ from core.models.starter.human import HumanPairs, prepare_human
 from core.models.starter.lesson import Teacher
 from core.models.starter.model import StarterModel
 from core.models.starter.pairs import PairBank
-from core.models.starter.reading import learn_to_read
-from core.models.starter.recipe import Recipe
+from core.models.starter.reading import Keep, learn_to_read
+from core.models.starter.recipe import Recipe, Steps
 from core.models.starter.sheet import Sheet
 from core.models.starter.sources import criteria_bank
 from core.models.starter.variants import Report, prepare
@@ -106,11 +110,21 @@ def build(recipe: Recipe, material: Material) -> tuple[StarterModel, str]:
         measures={modality.value: sheet.records() for modality, sheet in material.sheets.items()},
         versions={modality.value: MODALITIES[modality].version for modality in material.sheets},
         attributes=attributes,
+        glosses={modality.value: _glosses(modality) for modality in material.banks},
+        reads_answers=Modality.TEXT in material.banks and recipe.training.answer_steps > 0,
     )
     torch.manual_seed(recipe.seed)
     model = StarterModel(config)
-    start_from(teacher / "model.safetensors", rows, model.table, model.encoder)
+    encoders = [model.encoder, *([model.answers.encoder] if config.reads_answers else [])]
+    start_from(teacher / "model.safetensors", rows, model.table, *encoders)
     return model, tokenizer
+
+
+def _glosses(modality: Modality) -> dict[str, list[str]]:
+    """What more and less of each attribute is called."""
+    changed = {a.name: [a.more, a.less] for a in CHANGES[modality].attributes if not a.held_out}
+    by_people = {name: [wish.more.choose[0], wish.less.choose[0]] for name, wish in rated(modality).items()}
+    return {OVERALL: ["better in general", "worse in general"]} | changed | by_people
 
 
 def ranked_pairs(material: Material, modality: Modality, attributes: list[str]) -> list[Ranked]:
@@ -132,7 +146,8 @@ def ranked_pairs(material: Material, modality: Modality, attributes: list[str]) 
 
 
 class Stages:
-    """The finished and the unfinished stages of a run, in its output folder; nothing half-written is ever read."""
+    """The finished and the unfinished stages of a run, in its output folder; nothing half-written is ever read, and
+    nothing that was learned from something else: `told` is what a stage depends on."""
 
     def __init__(self, folder: Path, resume: bool) -> None:
         self.folder, self.metrics = folder, folder / "metrics.jsonl"
@@ -141,18 +156,24 @@ class Stages:
                 path.unlink()
             self.metrics.unlink(missing_ok=True)
 
-    def state(self, stage: str) -> dict[str, Any]:
+    def state(self, stage: str, told: Any) -> dict[str, Any]:
+        """What was kept of a stage that depended on the same; empty where there is none."""
         path = self.folder / f"stage-{stage}.pt"
-        return torch.load(path, weights_only=True) if path.is_file() else {}
+        kept = torch.load(path, weights_only=True) if path.is_file() else {}
+        return kept["state"] if kept.get("mark") == _mark(told) else {}
 
-    def keep(self, stage: str, state: dict[str, Any]) -> None:
+    def keep(self, stage: str, told: Any, state: dict[str, Any]) -> None:
         part = self.folder / f"stage-{stage}.part"
-        torch.save(state, part)
+        torch.save({"mark": _mark(told), "state": state}, part)
         part.replace(self.folder / f"stage-{stage}.pt")
 
     def note(self, stage: str, line: dict[str, Any]) -> None:
         with open(self.metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps({"stage": stage} | line) + "\n")
+
+
+def _mark(told: Any) -> str:
+    return hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def train(
@@ -178,6 +199,8 @@ def train(
     vocabulary = Vocabulary.of_json(tokenizer)
     _attributes(model, material, recipe, stages, report)
     _reading(model, vocabulary, recipe, data_dir, stages, report)
+    if model.config.reads_answers:
+        _answers(model, vocabulary, material, recipe, stages, report)
     model.config.calibration = calibrate(model, vocabulary, material, report)
     folder = out_dir / "model"
     save(model, tokenizer, folder)
@@ -187,20 +210,20 @@ def train(
 
 def _attributes(model: StarterModel, material: Material, recipe: Recipe, stages: Stages, report: Report) -> None:
     for modality in material.banks:
-        stage = f"attributes-{modality}"
-        if state := stages.state(stage):
+        stage, names = f"attributes-{modality}", model.config.attributes[modality.value]
+        shape = [recipe.seed, model.config.inner_size, _named(recipe.training, "score_", "evidence", "weight")]
+        told = [shape, names, model.config.measures[modality.value], len(material.banks[modality].z)]
+        if state := stages.state(stage, told):
             model.scores[modality.value].load_state_dict(state)
             continue
         started = time.monotonic()
-        ranked = ranked_pairs(material, modality, model.config.attributes[modality.value])
-        losses = learn_attributes(model, modality.value, ranked, recipe)
-        stages.keep(stage, model.scores[modality.value].state_dict())
+        losses = learn_attributes(model, modality.value, ranked_pairs(material, modality, names), recipe)
+        stages.keep(stage, told, model.scores[modality.value].state_dict())
         for step in range(49, len(losses), 50):
             stages.note(stage, {"step": step + 1, "loss": float(np.mean(losses[step - 49 : step + 1]))})
         seconds = time.monotonic() - started
-        report(
-            f"{modality.label}: scores of {len(ranked)} attributes, loss {np.mean(losses[-50:]):.3f}, {seconds:.0f} s"
-        )
+        loss = np.mean(losses[-50:])
+        report(f"{modality.label}: scores of {len(names)} attributes, loss {loss:.3f}, {seconds:.0f} s")
     model.eval()
 
 
@@ -210,16 +233,38 @@ def _reading(
     attributes = {Modality(name): names for name, names in model.config.attributes.items()}
     ordered = {modality: attributes[modality] for modality in Modality if modality in attributes}
     teacher = Teacher(ordered, recipe.training, tuple(criteria_bank(data_dir)))
+    asked = _named(recipe.training, "reading_", "head", "weight", "word", "joined", "elsewhere")
+    told = [recipe.seed, recipe.shape.model_dump(), asked, ordered, teacher.told]
+    learn_to_read(
+        model, vocabulary, teacher, recipe, _keeper(stages, "reading", told, report), stages.state("reading", told)
+    )
 
+
+def _answers(
+    model: StarterModel, vocabulary: Vocabulary, material: Material, recipe: Recipe, stages: Stages, report: Report
+) -> None:
+    human, z = material.human[Modality.TEXT], material.human_z[Modality.TEXT]
+    asked = _named(recipe.training, "answer_", "head", "weight")
+    told = [recipe.seed, recipe.shape.model_dump(), asked, model.config.measures[Modality.TEXT.value], len(human.texts)]
+    keep, resumed = _keeper(stages, "answers", told, report), stages.state("answers", told)
+    learn_answers(model, vocabulary, human, z, recipe, keep, resumed)
+
+
+def _named(steps: Steps, *starts: str) -> dict[str, Any]:
+    """The settings of a stage; how long it may take is not one, so a run can be given more time."""
+    return {k: v for k, v in steps.model_dump().items() if k.startswith(starts) and not k.endswith("_minutes")}
+
+
+def _keeper(stages: Stages, stage: str, told: Any, report: Report) -> Keep:
     def keep(found: dict[str, Any]) -> None:
         if "state" in found:
-            stages.keep("reading", found["state"])
+            stages.keep(stage, told, found["state"])
         else:
             line = found["line"]
-            stages.note("reading", line)
-            report(f"Reading: step {line['step']}, {line['seconds']:.0f} s, loss {line['loss']:.3f}")
+            stages.note(stage, line)
+            report(f"{stage.capitalize()}: step {line['step']}, {line['seconds']:.0f} s, loss {line['loss']:.3f}")
 
-    learn_to_read(model, vocabulary, teacher, recipe, keep, stages.state("reading"))
+    return keep
 
 
 def calibrate(
@@ -229,6 +274,8 @@ def calibrate(
     found = {}
     for modality, bank in material.banks.items():
         answers = [*examine(model, vocabulary, bank, "choose"), *examine_general(model, vocabulary, bank, "choose")]
+        if not answers:
+            raise BadInput(f"{modality.label}: too few files to set thresholds on; give more of them, of more origins.")
         fitted = calibration.fit(answers, *coverages(model, vocabulary, modality, "choose"))
         found[modality.value] = fitted.model_dump()
         report(f"{modality.label}: {fitted}")

@@ -30,7 +30,7 @@ PLAN_VERSION = 4  # raised when what is recorded of a variant changes
 _MATTERS = {
     Modality.TEXT: {"text_words"},
     Modality.IMAGE: {"picture_side"},
-    Modality.AUDIO: {"audio_seconds"},
+    Modality.AUDIO: {"audio_seconds", "audible_db"},
     Modality.VIDEO: {"clip_frames", "audio_seconds"},
     Modality.MESH: set(),
 }
@@ -109,7 +109,7 @@ def measure_source(
                     choices = table.of(attribute, "more" if level > 0 else "less")
                     changed = choices[int(rng.integers(len(choices)))].apply(media, abs(level), rng)
                     # what was not there cannot be taken away: a change that changes nothing moves no level
-                    if not same(media, changed):
+                    if not same(media, changed, preparation.audible_db if modality is Modality.AUDIO else -np.inf):
                         media, made[attribute] = changed, level
                 written = WRITE[modality](media, Path(folder))
                 values = plug.measure(plug.open(written, "variant", Limits()))

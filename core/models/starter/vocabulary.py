@@ -59,8 +59,14 @@ class Vocabulary:
     """Criteria to token ids. A criterion of None is the empty text: the general preference."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        from tokenizers import Tokenizer
+
         self.tokenizer = tokenizer
-        self.pad, self.unknown = (int(tokenizer.token_to_id(token) or 0) for token in ("[PAD]", "[UNK]"))
+        self._whole = Tokenizer.from_str(tokenizer.to_str())
+        self._whole.no_truncation()
+        self.pad, self.unknown, self.start, self.end = (
+            int(tokenizer.token_to_id(token) or 0) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+        )
 
     @classmethod
     def read(cls, folder: Path) -> Vocabulary:
@@ -77,15 +83,38 @@ class Vocabulary:
 
         return cls(Tokenizer.from_str(record))
 
+    def encode_answers(
+        self, asked: Sequence[tuple[str | None, str, str]], longest: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids (answers, tokens) and mask of (criterion, prompt, answer): [CLS] c [SEP] x [SEP] y [SEP].
+
+        Of a long prompt or answer the beginning and the end are kept; `longest` tokens are shared out among the three.
+        """
+        rows = []
+        for criterion, prompt, answer in asked:
+            parts = [self._middle_out(criterion or "", longest // 5)]
+            parts.append(self._middle_out(prompt, longest // 3))
+            parts.append(self._middle_out(answer, longest - 4 - sum(map(len, parts))))
+            rows.append([self.start, *(token for part in parts for token in (*part, self.end))])
+        return self._padded(rows)
+
+    def _middle_out(self, text: str, most: int) -> list[int]:
+        # no token is shorter than a character, and no word worth reading is longer than forty
+        text = text if len(text) <= 40 * most else text[: 30 * most] + " " + text[-10 * most :]
+        tokens = self._whole.encode(text, add_special_tokens=False).ids
+        return tokens if len(tokens) <= most else tokens[: most - most // 3] + tokens[-(most // 3) :]
+
     def encode(self, criteria: Sequence[str | None]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids (criteria, tokens) int64 and attention mask of the same shape, bool; at most 96 tokens each."""
+        return self._padded([item.ids for item in self.tokenizer.encode_batch([text or "" for text in criteria])])
+
+    def _padded(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
 
-        encoded = [item.ids for item in self.tokenizer.encode_batch([criterion or "" for criterion in criteria])]
-        longest = max(map(len, encoded), default=1)
-        ids = torch.full((len(encoded), longest), self.pad, dtype=torch.long)
-        mask = torch.zeros((len(encoded), longest), dtype=torch.bool)
-        for row, tokens in enumerate(encoded):
+        longest = max(map(len, rows), default=1)
+        ids = torch.full((len(rows), longest), self.pad, dtype=torch.long)
+        mask = torch.zeros((len(rows), longest), dtype=torch.bool)
+        for row, tokens in enumerate(rows):
             ids[row, : len(tokens)] = torch.tensor(tokens)
             mask[row, : len(tokens)] = True
         return ids, mask

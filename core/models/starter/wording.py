@@ -29,10 +29,11 @@ TURNING = (
     "reject anything {w}", "the less {w} the better", "I dislike {w}", "far too {w} for me, the other way please",
     "without it being {w}", "never {w}", "I am tired of {w}", "please do not make it {w}", "it must not be {w}",
     "the opposite of {w}", "the one that is not {w}", "{w} is what I do not want", "{w} would be wrong here",
-    "stay away from {w}", "rather un-{w}", "whichever is the least {w}", "{w}? No, thanks", "I cannot stand {w}",
+    "rather un-{w}", "whichever is the least {w}", "{w}? No, thanks", "I cannot stand {w}",
     "{w} is a flaw", "{w} ruins it", "skip the {w} one", "nobody asked for {w}", "hardly {w}",
-    "keep away from {w}", "as little {w} as possible", "spare me {w}", "whatever it is, not {w}", "{w} is out of the question",
-    "I would rather it were not {w}", "can we not have {w}", "zero {w}", "steer clear of anything {w}", "{w} puts me off",
+    "as little {w} as possible", "spare me {w}", "whatever it is, not {w}",
+    "{w} is out of the question",
+    "I would rather it were not {w}", "can we not have {w}", "zero {w}", "{w} puts me off",
     "refuse {w}", "please no {w} this time", "I don't want it {w}", "it shouldn't be {w}", "isn't {w}",
 )  # fmt: skip
 TURNING_ANY = (
@@ -40,7 +41,7 @@ TURNING_ANY = (
     "penalise whichever fits this: {w}", "I reject this wish: {w}", "please NOT: {w}", "take the other one than: {w}",
     "mark it down if it fits: {w}", "avoid what fits this: {w}", "by no means this: {w}", "contrary to this: {w}",
     "whatever fits this worse: {w}", "do not follow this: {w}", "the less it fits this, the better: {w}",
-    "keep it away from this: {w}", "steer clear of this: {w}", "this would be wrong: {w}",
+    "this would be wrong: {w}",
 )  # fmt: skip
 JOINED = ("{a} and {b}", "{a}, {b}", "{a}; also {b}", "{a}. And {b}", "{a}, plus {b}", "first {a}, then {b}")
 _TURNED_ALREADY = re.compile(

@@ -130,7 +130,7 @@ def test_the_rationale_states_measured_values(starter: Judge, images: Preference
     verdict = starter.judge([Question(pair=images, criterion="Prefer the sharper picture")], Measuring())[0]
     told = [f for f in verdict.findings if f.first is not None and number(f.first, f.measure) in verdict.rationale]
     assert told
-    assert verdict.rationale.startswith("A is ")
+    assert verdict.rationale.startswith("Read as: sharper, in focus. A is ")
 
 
 def test_the_starter_refuses_a_language_it_cannot_read(starter: Judge, images: PreferencePair) -> None:
