@@ -18,8 +18,7 @@ from core.models.starter.human import HumanPairs
 from core.models.starter.model import StarterModel
 from core.models.starter.pairs import PairBank, Pairs, follows_quality
 from core.models.starter.vocabulary import Vocabulary
-from core.models.starter.wishes import Split, load, unaskable
-from core.models.starter.wording import GENERAL
+from core.models.starter.wishes import Split, frames, load, unaskable
 from core.nouns import Modality
 
 CHUNK = 128
@@ -123,7 +122,7 @@ def examine_general(
         return []
     drawn = known.take(np.random.default_rng(1).permutation(len(known))[:pairs])
     scores = score(model, bank.modality, bank.z)
-    better, worse = GENERAL[split]
+    better, worse = (frames().general[direction][split] for direction in DIRECTIONS)
     asked: list[tuple[str | None, bool]] = [(None, True), *((w, True) for w in better), *((w, False) for w in worse)]
     weights, _ = read(model, vocabulary, [wording for wording, _ in asked], bank.modality)
     found = []

@@ -13,8 +13,8 @@ import numpy as np
 from core.models.starter.changes import CHANGES, DIRECTIONS, Direction
 from core.models.starter.config import OVERALL
 from core.models.starter.recipe import Steps
-from core.models.starter.wishes import load, rated, unaskable
-from core.models.starter.wording import GENERAL, JOINED, Wordings, glosses
+from core.models.starter.wishes import Wish, frames, load, rated, unaskable
+from core.models.starter.wording import Wordings, glosses
 from core.nouns import Modality
 
 # a soundtrack and a frame are part of a video, so a wish about them may well be seen there
@@ -50,6 +50,7 @@ class Teacher:
         }
         # all that lessons are drawn from, for whoever has to know whether it is still the same
         self.told = [[*map(str, key), w.own, w.gloss] for key, w in self.wordings.items()] + [*self.unaskable.items()]
+        self.told.append(frames().model_dump())
         self.asked = [(modality, name) for modality, names in attributes.items() for name in names]
 
     def lesson(self, rng: np.random.Generator, wordings: int) -> Lesson:
@@ -79,7 +80,7 @@ class Teacher:
             turn: Direction = DIRECTIONS[int(rng.integers(2))]
             second = self._drawn(modality, other, turn, rng)
             if len(wording.split()) + len(second.split()) <= 16:
-                text = str(rng.choice(JOINED)).format(a=wording.rstrip(".!"), b=second)
+                text = str(rng.choice(frames().joined)).format(a=wording.rstrip(".!"), b=second)
                 return text, modality, asked, self._class(modality, other, turn)
         elif lot < self.steps.joined_share + self.steps.elsewhere_share:
             elsewhere = [m for m in self.modalities if not self._known(modality, name, m)]
@@ -104,9 +105,9 @@ class Teacher:
 def _wordings(modality: Modality, name: str, direction: Direction) -> Wordings:
     other: Direction = "less" if direction == "more" else "more"
     if name == OVERALL:
-        ends = dict(zip(DIRECTIONS, GENERAL["train"], strict=True))
-        return Wordings(ends[direction], ends[other], [], [])
-    wish = rated(modality).get(name)
+        wish: Wish | None = frames().general
+    else:
+        wish = rated(modality).get(name)
     if wish is not None:
         return Wordings(wish[direction].train, wish[other].train, [], [])
     wishes, attribute = load(modality), CHANGES[modality][name]

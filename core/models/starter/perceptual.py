@@ -32,19 +32,9 @@ from core.models.starter.recipe import Recipe
 from core.models.starter.scoring import Starter
 from core.models.starter.training import Material, gather
 from core.models.starter.variants import Report
+from core.models.starter.wishes import frames
 from core.models.starter.wording import glosses, turnable
 from core.nouns import Modality
-
-# frames that training has never seen
-ASKED = ("I would go for {w}", "{w} is my pick")
-REFUSED = (
-    "whatever you do, keep clear of {w}",
-    "under no circumstances {w}",
-    "the last thing I need is {w}",
-    "{w} is a turn-off",
-    "I would hate it {w}",
-    "you can keep your {w}",
-)
 
 
 def _share(answers: Sequence[Answers], low: float = 0.0, high: float = np.inf) -> float | None:
@@ -60,18 +50,19 @@ def _both(answers: Sequence[Answers]) -> dict[str, float | None]:
 def _negations(starter: Starter, bank: PairBank) -> float | None:
     """Share of pairs whose preference turns round when a plain wish is refused instead of asked for."""
     scores, turned = score(starter.model, bank.modality, bank.z), []
+    asking, refusing = frames().asking.test, frames().refusing.test
     for name in bank.trained_attributes():
         pairs = bank.conflicts(name, "test")
         if not len(pairs):
             continue
         pairs = pairs.take(np.random.default_rng(3).permutation(len(pairs))[:12])
         words = [w for d in DIRECTIONS for w in glosses(bank.attributes[name], d) if turnable(w)]
-        asked = [frame.format(w=word) for word in words for frame in (*ASKED, *REFUSED)]
+        asked = [frame.format(w=word) for word in words for frame in (*asking, *refusing)]
         if words:
             weights, _ = read(starter.model, starter.vocabulary, asked, bank.modality)
             difference = (scores[pairs.high] - scores[pairs.low]) @ weights.T
             told = np.sign(difference).reshape(len(pairs), len(words), -1)
-            wished, refused = told[..., None, : len(ASKED)], told[..., len(ASKED) :, None]
+            wished, refused = told[..., None, : len(asking)], told[..., len(asking) :, None]
             turned.append(float((wished * refused < 0).mean()))
     return round(float(np.mean(turned)), 4) if turned else None
 

@@ -38,8 +38,7 @@ from core.models.starter.sheet import Sheet
 from core.models.starter.sources import criteria_bank
 from core.models.starter.variants import Report, prepare
 from core.models.starter.vocabulary import Vocabulary, prune
-from core.models.starter.wishes import load, rated, unaskable
-from core.models.starter.wording import GENERAL, GLOSS_KEEPING, KEEPING, TURNING, TURNING_ANY
+from core.models.starter.wishes import frames, load, rated, unaskable
 from core.nouns import Modality
 
 
@@ -93,10 +92,10 @@ def teacher_files() -> Path:
 def build(recipe: Recipe, material: Material) -> tuple[StarterModel, str]:
     """A new model with its encoder started from MiniLM, and its tokenizer.json."""
     teacher = teacher_files()
-    texts = [frame.format(w="") for frame in KEEPING + GLOSS_KEEPING + TURNING + TURNING_ANY]
-    texts += [wording for end in GENERAL["train"] for wording in end]
+    around = frames()
+    texts = [*around.asking.train, *around.refusing.train, *around.asking_any, *around.refusing_any, *around.joined]
     for modality in recipe.modalities:
-        wishes = [*load(modality).attributes.values(), *rated(modality).values()]
+        wishes = [around.general, *load(modality).attributes.values(), *rated(modality).values()]
         texts += [w for wish in wishes for end in (wish.more, wish.less) for w in end.train]
         texts += unaskable(modality).train
     shape = recipe.shape

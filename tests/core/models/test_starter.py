@@ -33,7 +33,7 @@ from core.models.starter.sources import draw, human_text_pairs, media_sources, s
 from core.models.starter.training import save, teacher_files, train
 from core.models.starter.variants import plan
 from core.models.starter.vocabulary import Vocabulary, prune
-from core.models.starter.wishes import load
+from core.models.starter.wishes import frames, load
 from core.models.starter.wording import Wordings, turnable
 from core.nouns import Evidence, Modality
 
@@ -197,9 +197,13 @@ def test_negations_turn_only_plain_wordings() -> None:
         assert not turnable(wording)
     wordings = Wordings(("crisp",), ("soft focus",), ["sharper"], ["blurry"])
     rng = np.random.default_rng(0)
-    texts = {wordings.draw(rng, 0.1) for _ in range(300)}
-    assert any("not" in text and ("soft" in text or "blurry" in text) for text in texts)
-    assert any(text.endswith(": soft focus") for text in texts), "any wish can be turned by what stands before it"
+    texts = {wordings.draw(rng, 0.1) for _ in range(600)}
+    assert "crisp" in texts, "a wish may stand alone"
+    around = frames()
+    refused = {frame.format(w="blurry").rstrip(".!") for frame in around.refusing.train}
+    turned = {frame.format(w="soft focus").rstrip(".!") for frame in around.refusing_any}
+    assert {text.rstrip(".!") for text in texts} & refused
+    assert {text.rstrip(".!") for text in texts} & turned, "any wish can be turned by what stands around it"
     assert all("crisp" in text or "sharper" in text or "soft" in text or "blurry" in text for text in texts)
 
 

@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from core.models.starter.changes import CHANGES, DIRECTIONS
-from core.models.starter.wishes import SPLITS, Splits, Wish, Wishes, load, plain, rated, unaskable
+from core.models.starter.wishes import SPLITS, Splits, Wish, Wishes, frames, load, plain, rated, unaskable
 from core.nouns import Modality
 
-LEAST = {"train": 120, "choose": 5, "test": 12}
+LEAST = {"train": 180, "choose": 5, "test": 12}
 LEAST_HELD_OUT = {"train": 14, "choose": 5, "test": 12}
 LEAST_UNASKABLE = {"train": 500, "choose": 60, "test": 60}
 
@@ -67,6 +67,15 @@ def test_no_test_wording_is_a_training_wording_in_another_order(modality):
     learned = {told(w) for a in wishes.attributes for d in DIRECTIONS for w in wishes.of(a, d, "train")}
     tested = [w for a in wishes.attributes for d in DIRECTIONS for w in wishes.of(a, d, "test")]
     assert [wording for wording in tested if told(wording) in learned] == []
+
+
+def test_frames_ask_and_refuse_in_many_ways():
+    found = frames()
+    assert min(len(found.asking.train), len(found.refusing.train)) >= 120
+    assert min(len(found.asking.test), len(found.refusing.test)) >= 8
+    assert len(found.general.more.train) == len(found.general.less.train) >= 120
+    for frame in (*found.asking.test, *found.refusing.test):
+        assert "{w}" in frame
 
 
 @pytest.mark.parametrize("modality", Modality)

@@ -1,9 +1,9 @@
 """Wishes: how people ask for more or less of an attribute, in their own words.
 
 One YAML file a modality: attribute → direction → split → a block of text with one wording a line. `train` is learned
-from, `choose` picks between recipes, `test` is only ever measured on; test wordings were written apart from the others.
-`rated.yaml` holds, by modality, what people rated real pairs for. `unaskable.yaml` holds, by modality, what a judge
-that only measures cannot see (content, facts, meaning).
+from, `choose` sets thresholds, `test` is only ever measured on; test wordings are by another hand than the others.
+`frames.yaml` holds the sentences that a wish stands in, `rated.yaml` what people rated real pairs for, `unaskable.yaml`
+what a judge that only measures cannot see (content, facts, meaning).
 """
 
 from __future__ import annotations
@@ -71,6 +71,36 @@ class Wish(Noun):
         return getattr(self, direction)
 
 
+class Frames(Noun):
+    """How a wish stands in a sentence: asked for or refused, alone or two together. Nothing of `test` is in `train`."""
+
+    class Tried(Noun):
+        train: Wordings
+        test: Wordings
+
+        @model_validator(mode="after")
+        def _disjoint(self) -> Self:
+            _refuse_repeats([*self.train, *self.test])
+            return self
+
+    asking: Tried
+    refusing: Tried
+    asking_any: Wordings
+    refusing_any: Wordings
+    joined: Wordings
+    general: Wish
+
+    @model_validator(mode="after")
+    def _hold_what_they_frame(self) -> Self:
+        for frame in (*self.asking.train, *self.refusing.train, *self.asking_any, *self.refusing_any):
+            if "{w}" not in frame:
+                raise ValueError(f"a frame without its place for the wish: {frame!r}")
+        for frame in self.joined:
+            if "{a}" not in frame or "{b}" not in frame:
+                raise ValueError(f"a frame without its places for two wishes: {frame!r}")
+        return self
+
+
 class Wishes(Noun):
     """All wishes of one modality, by attribute, as its table of changes names them."""
 
@@ -117,6 +147,12 @@ def _read(name: str) -> Any:
 def load(modality: Modality) -> Wishes:
     """The wishes of a modality; pydantic's ValidationError where the file breaks a rule above."""
     return Wishes(modality=modality, attributes=_read(modality))
+
+
+@cache
+def frames() -> Frames:
+    """The frames that wishes stand in, and how the better and the worse as such are asked for."""
+    return Frames.model_validate(_read("frames"))
 
 
 @cache
