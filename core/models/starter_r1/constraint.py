@@ -1,0 +1,155 @@
+"""A small state machine under generation: whatever the weights are, what comes out is exactly one record.
+
+The pieces of the skeleton are forced, reasons are free text of bounded length without quotes, backslashes, brackets or
+control characters, scores are whole numbers 0 to 10, and the verdict is the one that agrees with them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor, PreTrainedTokenizerFast
+
+from core.models.starter_r1.skeleton import ENDINGS, FORBIDDEN, HIGHEST, OPENERS, SCORE_A, SCORE_B, verdict_of
+
+LONGEST_REASON = 144  # tokens
+STEPS = len(OPENERS) * (LONGEST_REASON + 1) + 8  # tokens after which every record is complete
+
+_REASONS = range(len(OPENERS))
+_START, _AWAIT_A, _AFTER_A, _AWAIT_B, _AFTER_B, _ENDED = "start", "a?", "a!", "b?", "b!", "end"
+
+
+class Grammar:
+    """The tokens that may follow each state. Built once for a tokenizer; holds no state of a generation."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.vocabulary = len(tokenizer)
+        self.end = tokenizer.convert_tokens_to_ids(tokenizer.eos_token)
+        self.openers = [_single(tokenizer, piece) for piece in OPENERS]
+        self.score_a, self.score_b = _single(tokenizer, SCORE_A), _single(tokenizer, SCORE_B)
+        self.endings = {preference: _single(tokenizer, piece) for preference, piece in ENDINGS.items()}
+        self.digits = {_single(tokenizer, str(digit)): digit for digit in range(10)}
+        self.zero = _single(tokenizer, "0")
+        words, blanks = _reason_tokens(tokenizer)
+        self.first_words = self._mask(*(words - blanks))
+        self.words = {number: self._mask(*words, self.closer(number)) for number in _REASONS}
+        self._single_masks: dict[int, Tensor] = {}
+        self.any_digit = self._mask(*self.digits)
+
+    def closer(self, number: int) -> int:
+        """The piece that ends the reason with this number."""
+        return self.openers[number + 1] if number + 1 < len(self.openers) else self.score_a
+
+    def _mask(self, *tokens: int) -> Tensor:
+        mask = torch.zeros(self.vocabulary, dtype=torch.bool)
+        mask[list(tokens)] = True
+        return mask
+
+    def only(self, token: int) -> Tensor:
+        if token not in self._single_masks:
+            self._single_masks[token] = self._mask(token)
+        return self._single_masks[token]
+
+    def either(self, piece: int) -> Tensor:
+        """After a 1: a 0, which makes it ten, or the next piece."""
+        key = -1 - piece
+        if key not in self._single_masks:
+            self._single_masks[key] = self._mask(self.zero, piece)
+        return self._single_masks[key]
+
+
+class Walk:
+    """Where one record stands while it is written, token by token."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        self.reason: int | None = None
+        self.length = 0
+        self.state = _START
+        self.scores = [0, 0]
+
+    def allowed(self) -> Tensor:
+        """The tokens that may come next, bool [vocabulary]."""
+        grammar = self.grammar
+        if self.reason is not None:
+            if self.length == 0:
+                return grammar.first_words
+            if self.length >= LONGEST_REASON:
+                return grammar.only(grammar.closer(self.reason))
+            return grammar.words[self.reason]
+        if self.state in (_AWAIT_A, _AWAIT_B):
+            return grammar.any_digit
+        if self.state in (_AFTER_A, _AFTER_B):
+            first = self.state == _AFTER_A
+            piece = grammar.score_b if first else grammar.endings[verdict_of(*self.scores)]
+            if self.scores[0 if first else 1] == 1:
+                return grammar.either(piece)
+            return grammar.only(piece)
+        return grammar.only(grammar.end if self.state == _ENDED else grammar.openers[0])
+
+    def step(self, token: int) -> None:
+        """Go on by one token, which must have been allowed."""
+        grammar = self.grammar
+        if self.reason is not None:
+            if token != grammar.closer(self.reason):
+                self.length += 1
+            elif self.reason + 1 < len(grammar.openers):
+                self.reason, self.length = self.reason + 1, 0
+            else:
+                self.reason, self.state = None, _AWAIT_A
+        elif self.state in (_AWAIT_A, _AWAIT_B):
+            self.scores[0 if self.state == _AWAIT_A else 1] = grammar.digits[token]
+            self.state = _AFTER_A if self.state == _AWAIT_A else _AFTER_B
+        elif self.state in (_AFTER_A, _AFTER_B):
+            first = self.state == _AFTER_A
+            if token == grammar.zero:
+                self.scores[0 if first else 1] = HIGHEST
+            else:
+                self.state = _AWAIT_B if first else _ENDED
+        elif self.state == _START:
+            self.reason, self.length = 0, 0
+
+
+class OnlyRecords(LogitsProcessor):
+    """For one call of `generate`: every row of the batch writes one record from where its prompt ends."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        self._walks: list[Walk] = []
+        self._seen = 0
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        if not self._walks:
+            self._walks = [Walk(self.grammar) for _ in range(len(input_ids))]
+        else:
+            if (len(input_ids), input_ids.shape[1]) != (len(self._walks), self._seen + 1):
+                raise ValueError("a constraint serves one call of generate, without beams; make a new one")
+            for walk, token in zip(self._walks, input_ids[:, -1].tolist(), strict=True):
+                walk.step(token)
+        self._seen = input_ids.shape[1]
+        allowed = torch.stack([walk.allowed() for walk in self._walks]).to(scores.device)
+        return scores.masked_fill(~allowed, float("-inf"))
+
+
+def _single(tokenizer: PreTrainedTokenizerFast, piece: str) -> int:
+    found = tokenizer(piece)["input_ids"]
+    if len(found) != 1:
+        raise ValueError(f"{piece!r} is not one token of this tokenizer")
+    return found[0]
+
+
+def _reason_tokens(tokenizer: PreTrainedTokenizerFast) -> tuple[set[int], set[int]]:
+    """Tokens that a reason may hold, and those of them that are only white space. Each must be whole UTF-8."""
+    words, blanks = set(), set()
+    pieces = set(tokenizer.added_tokens_decoder)
+    for token in range(len(tokenizer)):
+        text = tokenizer.decode([token])
+        whole = "�" not in text
+        if token in pieces or not text or not whole or any(c in FORBIDDEN or not c.isprintable() for c in text):
+            continue
+        words.add(token)
+        if not text.strip():
+            blanks.add(token)
+    return words, blanks
