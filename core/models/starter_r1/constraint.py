@@ -15,7 +15,7 @@ from transformers import LogitsProcessor, PreTrainedTokenizerFast
 from core.models.starter_r1.skeleton import ENDINGS, FORBIDDEN, HIGHEST, OPENERS, SCORE_A, SCORE_B, verdict_of
 
 LONGEST_REASON = 144  # tokens
-STEPS = len(OPENERS) * (LONGEST_REASON + 1) + 8  # tokens after which every record is complete
+STEPS = len(OPENERS) * (LONGEST_REASON + 4) + 8  # tokens after which every record is complete
 
 _REASONS = range(len(OPENERS))
 _START, _AWAIT_A, _AFTER_A, _AWAIT_B, _AFTER_B, _ENDED = "start", "a?", "a!", "b?", "b!", "end"
@@ -26,15 +26,22 @@ class Grammar:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.vocabulary = len(tokenizer)
-        self.end = tokenizer.convert_tokens_to_ids(tokenizer.eos_token)
+        self.end = int(tokenizer.eos_token_id)
         self.openers = [_single(tokenizer, piece) for piece in OPENERS]
         self.score_a, self.score_b = _single(tokenizer, SCORE_A), _single(tokenizer, SCORE_B)
         self.endings = {preference: _single(tokenizer, piece) for preference, piece in ENDINGS.items()}
         self.digits = {_single(tokenizer, str(digit)): digit for digit in range(10)}
         self.zero = _single(tokenizer, "0")
-        words, blanks = _reason_tokens(tokenizer)
-        self.first_words = self._mask(*(words - blanks))
-        self.words = {number: self._mask(*words, self.closer(number)) for number in _REASONS}
+        data = _bytes_of(tokenizer)
+        # what a reason's bytes still lack after a token, by what they lacked before it
+        self.lacking = [
+            {token: after for token, part in data.items() if (after := _lacking(before, part)) is not None}
+            for before in range(4)
+        ]
+        blank = {token for token, part in data.items() if not part.strip()}
+        self.first_words = self._mask(*(self.lacking[0].keys() - blank))
+        self.words = [self._mask(*self.lacking[0], self.closer(number)) for number in _REASONS]
+        self.rests = [self._mask(*after) for after in self.lacking]
         self._single_masks: dict[int, Tensor] = {}
         self.any_digit = self._mask(*self.digits)
 
@@ -67,6 +74,7 @@ class Walk:
         self.grammar = grammar
         self.reason: int | None = None
         self.length = 0
+        self.lacks = 0  # bytes that the reason's last character lacks
         self.state = _START
         self.scores = [0, 0]
 
@@ -76,6 +84,8 @@ class Walk:
         if self.reason is not None:
             if self.length == 0:
                 return grammar.first_words
+            if self.lacks:
+                return grammar.rests[self.lacks]
             if self.length >= LONGEST_REASON:
                 return grammar.only(grammar.closer(self.reason))
             return grammar.words[self.reason]
@@ -95,6 +105,7 @@ class Walk:
         if self.reason is not None:
             if token != grammar.closer(self.reason):
                 self.length += 1
+                self.lacks = grammar.lacking[self.lacks][token]
             elif self.reason + 1 < len(grammar.openers):
                 self.reason, self.length = self.reason + 1, 0
             else:
@@ -140,16 +151,35 @@ def _single(tokenizer: PreTrainedTokenizerFast, piece: str) -> int:
     return found[0]
 
 
-def _reason_tokens(tokenizer: PreTrainedTokenizerFast) -> tuple[set[int], set[int]]:
-    """Tokens that a reason may hold, and those of them that are only white space. Each must be whole UTF-8."""
-    words, blanks = set(), set()
-    pieces = set(tokenizer.added_tokens_decoder)
-    for token in range(len(tokenizer)):
-        text = tokenizer.decode([token])
-        whole = "�" not in text
-        if token in pieces or not text or not whole or any(c in FORBIDDEN or not c.isprintable() for c in text):
-            continue
-        words.add(token)
-        if not text.strip():
-            blanks.add(token)
-    return words, blanks
+def _lacking(before: int, data: bytes) -> int | None:
+    """How many bytes of UTF-8 are still due after `data`, where `before` were due; None where no reason may hold them.
+
+    A character may be spread over several tokens, so that every sign of every sheet can be written.
+    """
+    due = before
+    for byte in data:
+        if due:
+            if not 0x80 <= byte < 0xC0:
+                return None
+            due -= 1
+        elif 0x20 <= byte < 0x7F:
+            if chr(byte) in FORBIDDEN:
+                return None
+        elif 0xC2 <= byte < 0xF5:
+            due = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
+        else:
+            return None
+    return due
+
+
+def _bytes_of(tokenizer: PreTrainedTokenizerFast) -> dict[int, bytes]:
+    """The bytes of every learned token. Byte-level BPE writes printable bytes as themselves, the others from U+0100."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in plain]
+    byte_of = {chr(byte): byte for byte in plain} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
+    added = tokenizer.added_tokens_decoder
+    return {
+        token: bytes(byte_of[sign] for sign in str(tokenizer.convert_ids_to_tokens(token)))
+        for token in range(len(tokenizer))
+        if token not in added
+    }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PrinterCallback
 
 from core.errors import BadInput, MissingExtra
 from core.models.starter_r1 import rewards
@@ -21,7 +22,8 @@ from core.models.starter_r1.model import read_model, save_model
 from core.models.starter_r1.pace import Diary, Pace, Report
 from core.models.starter_r1.recipe import Recipe
 
-Rewarder = Callable[..., list[float]]
+Rewarder = Callable[..., list[float | None]]
+Reward = Callable[[str, Brief], float]
 
 
 def grpo(briefs: Sequence[Brief], out_dir: Path, recipe: Recipe, report: Report, *, start: Path) -> Path:
@@ -46,7 +48,7 @@ def grpo(briefs: Sequence[Brief], out_dir: Path, recipe: Recipe, report: Report,
     weights = recipe.grpo.weights
     trainer = GRPOTrainer(
         model=model,
-        reward_funcs=rewarders(recipe.tie_threshold),
+        reward_funcs=[*rewarders(recipe.tie_threshold)],
         args=GRPOConfig(
             output_dir=str(out_dir),
             max_steps=recipe.grpo.steps,
@@ -70,6 +72,7 @@ def grpo(briefs: Sequence[Brief], out_dir: Path, recipe: Recipe, report: Report,
         optimizers=pace.optimizers(model),
         callbacks=[Diary(pace, out_dir / "metrics.jsonl", report)],
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
     return save_model(model, tokenizer, out_dir)
 
@@ -88,7 +91,7 @@ def constrain(model: Any, grammar: Grammar) -> None:
 def rewarders(tie_threshold: float) -> list[Rewarder]:
     """The four rewards as TRL calls them: on the completions of a batch, with the column `brief`."""
     preference = functools.partial(rewards.preference_reward, tie_threshold=tie_threshold)
-    named = {
+    named: dict[str, Reward] = {
         "format": rewards.format_reward,
         "preference": preference,
         "rubric": rewards.rubric_reward,
@@ -97,8 +100,8 @@ def rewarders(tie_threshold: float) -> list[Rewarder]:
     return [_rewarder(name, reward) for name, reward in named.items()]
 
 
-def _rewarder(name: str, reward: Callable[[str, Brief], float]) -> Rewarder:
-    def of_batch(completions: list[str], brief: list[str], **_: Any) -> list[float]:
+def _rewarder(name: str, reward: Reward) -> Rewarder:
+    def of_batch(completions: list[str], brief: list[str], **_: Any) -> list[float | None]:
         known = {text: Brief.model_validate_json(text) for text in set(brief)}
         return [reward(text, known[of]) for text, of in zip(completions, brief, strict=True)]
 

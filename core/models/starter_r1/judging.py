@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
@@ -50,8 +51,9 @@ class R1:
 
     def _write(self, prompts: list[str]) -> list[str]:
         asked = self.tokenizer(prompts, return_tensors="pt", padding=True)
+        model: Any = self.model
         with torch.inference_mode():
-            written = self.model.generate(
+            written = model.generate(
                 input_ids=asked["input_ids"],
                 attention_mask=asked["attention_mask"],
                 max_new_tokens=STEPS,

@@ -35,7 +35,7 @@ def read_model(folder: Path) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]
     """The model and its tokenizer from a folder that training wrote. Raises JudgeFailed where there is none."""
     missing = [name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / name).is_file()]
     if missing:
-        raise JudgeFailed(f"There is no starter-r1 in {folder.name!r}: {', '.join(missing)} is missing.")
+        raise JudgeFailed(f"There is no starter-r1 in {folder.name!r}: it lacks {', '.join(missing)}.")
     try:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         model = Qwen3ForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)

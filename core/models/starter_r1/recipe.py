@@ -38,6 +38,12 @@ class Steps(Noun):
     log_every: int = 25
 
 
+class Writing(Steps):
+    """Supervised fine-tuning: `batch` sheets with their records a step."""
+
+    score_weight: float = Field(default=10.0, description="weight of A's score in the loss; it decides the verdict")
+
+
 class Reinforcement(Steps):
     """GRPO (TRL): `batch` records a step in groups of `generations` of one brief."""
 
@@ -61,7 +67,7 @@ class Recipe(Noun):
     bf16: bool = True
     tie_threshold: float = 0.1
     shape: Shape = Shape()
-    sft: Steps = Steps()
+    sft: Writing = Writing()
     grpo: Reinforcement = Reinforcement()
 
     @classmethod

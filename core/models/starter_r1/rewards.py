@@ -11,7 +11,7 @@ import unicodedata
 from decimal import Decimal
 
 from core.models.prompts import DIMENSIONS
-from core.models.starter_r1.brief import OTHER, Brief, Fact, prompt_of
+from core.models.starter_r1.brief import Brief, Fact, prompt_of
 from core.models.starter_r1.records import BLANKS, evidence_for, preferred
 from core.models.starter_r1.skeleton import parts_of
 from core.models.verdicts import read_verdict
@@ -19,9 +19,10 @@ from core.nouns import Failure, Noun
 
 _NUMBER = re.compile(r"[−+-]?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMPARED = re.compile(r"(?<![\w.])(−?[0-9][0-9,.]*) against (−?[0-9]+(?:\.[0-9]+)?)")
-_NUMERALS = frozenset(
-    "two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand million "
-    "twice thrice double triple".split()
+_NUMERALS = re.compile(
+    r"\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|thousand|million"
+    r"|twice|thrice|double|triple)\b",
+    re.IGNORECASE,
 )
 
 
@@ -75,9 +76,8 @@ def strange_numbers(reason: str, brief: Brief) -> list[str]:
     strange += [
         sign for sign in reason if not sign.isascii() and unicodedata.category(sign)[0] == "N" and sign not in sheet
     ]
-    words = set(re.findall(r"[a-z]+", sheet.lower()))
-    strange += [w for w in re.findall(r"[a-z]+", reason.lower()) if w in _NUMERALS and w not in words]
-    return strange
+    words = {word.lower() for word in _NUMERALS.findall(sheet)}
+    return strange + [word for word in _NUMERALS.findall(reason) if word.lower() not in words]
 
 
 def quoted_numbers(reason: str) -> list[str]:
@@ -136,10 +136,5 @@ def _comparisons(reason: str, facts: list[Fact]) -> list[tuple[str, bool]]:
 
 
 def _says(fact: Fact, side: str, before: str, own: str, other: str) -> bool:
-    if fact.label:
-        told = f"{fact.word} ({fact.label} " in before
-    else:
-        told = f"“{fact.word}”" in before
-    if side == OTHER[fact.side]:
-        return False
-    return told and side == fact.side and (own, other) == (fact.own, fact.other)
+    told = f"{fact.word} ({fact.label} " if fact.label else f"“{fact.word}”"
+    return told in before and side == fact.side and (own, other) == (fact.own, fact.other)

@@ -22,7 +22,7 @@ SPURNS = ("not {}", "nothing {}", "Prefer the one that is not {}", "it must not 
 
 def made_up(count: int, seed: int) -> list[Brief]:
     """`count` briefs in all five modalities; the same seed gives the same ones."""
-    rng = random.Random(seed)  # noqa: S311 - made-up data
+    rng = random.Random(seed)
     return [_brief(rng) for _ in range(count)]
 
 
