@@ -12,6 +12,7 @@ from core.models.starter_r1.judging import R1
 from core.models.starter_r1.recipe import Recipe
 from core.models.starter_r1.records import preferred
 from core.models.starter_r1.skeleton import parts_of
+from core.models.verdicts import read_verdict
 from core.nouns import Failure, Noun, Preference
 
 _DRAWS = 4000
@@ -38,16 +39,20 @@ class Marks(Noun):
 
 
 class Examination(Noun):
-    """Shares in [0, 1]; `reward` as weighted in the recipe; `decided` is the accuracy where the answer is no tie."""
+    """Shares in [0, 1]; `reward` as weighted in the recipe. `decided`: accuracy where the answer is no tie;
+    `orders_agree`: the swapped brief gets the swapped verdict; `seconds_alone`: one judged by itself (median);
+    `seconds_each`: in a batch."""
 
     briefs: int
     parsed: float
     accuracy: Interval
     decided: float
+    orders_agree: float
     numbers_on_sheet: float
     comparisons_true: float
     reward: Interval
     seconds_each: float
+    seconds_alone: float
     marks: tuple[Marks, ...]
 
     def summary(self) -> dict[str, object]:
@@ -55,10 +60,13 @@ class Examination(Noun):
 
 
 def examine(judge: R1, briefs: Sequence[Brief], recipe: Recipe) -> Examination:
-    """Have every brief judged once and mark what was written. `seconds_each` is of the batch, not of one alone."""
-    started = time.perf_counter()
-    answers = judge.judge(briefs)
-    seconds = (time.perf_counter() - started) / max(1, len(briefs))
+    """Have every brief judged in its own order, which is marked, and swapped, which must say the same."""
+    alone = sorted(_timed(judge, [brief])[1] for brief in briefs[:9])
+    answers, seconds = _timed(judge, briefs)
+    swapped, _ = _timed(judge, [brief.swapped for brief in briefs])
+    same = [
+        _verdict(a) is not None and _verdict(a) is _swapped(_verdict(b)) for a, b in zip(answers, swapped, strict=True)
+    ]
     marks = [mark(answer, brief, recipe) for answer, brief in zip(answers, briefs, strict=True)]
     decided = [
         m.right for m, b in zip(marks, briefs, strict=True) if preferred(b, recipe.tie_threshold) is not Preference.TIE
@@ -68,10 +76,12 @@ def examine(judge: R1, briefs: Sequence[Brief], recipe: Recipe) -> Examination:
         parsed=_share(sum(m.parsed for m in marks), len(marks)),
         accuracy=interval([float(m.right) for m in marks], recipe.seed),
         decided=_share(sum(decided), len(decided)),
+        orders_agree=_share(sum(same), len(same)),
         numbers_on_sheet=1 - _share(sum(m.strange for m in marks), sum(m.numbers for m in marks)),
         comparisons_true=1 - _share(sum(m.false for m in marks), sum(m.comparisons for m in marks)),
         reward=interval([m.reward for m in marks], recipe.seed),
-        seconds_each=seconds,
+        seconds_each=seconds / max(1, len(briefs)),
+        seconds_alone=alone[len(alone) // 2] if alone else 0.0,
         marks=tuple(marks),
     )
 
@@ -109,6 +119,20 @@ def interval(values: Sequence[float], seed: int) -> Interval:
     return Interval(
         mean=sum(values) / len(values), low=means[round(0.025 * _DRAWS)], high=means[round(0.975 * _DRAWS) - 1]
     )
+
+
+def _timed(judge: R1, briefs: Sequence[Brief]) -> tuple[list[str | Failure], float]:
+    started = time.perf_counter()
+    return judge.judge(briefs), time.perf_counter() - started
+
+
+def _verdict(answer: str | Failure) -> Preference | None:
+    reading = answer if isinstance(answer, Failure) else read_verdict(answer, ties=True)
+    return None if isinstance(reading, Failure) else reading.preference
+
+
+def _swapped(preference: Preference | None) -> Preference | None:
+    return preference.swapped if preference else None
 
 
 def _share(part: float, whole: float) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from core.errors import JudgeFailed
@@ -38,8 +40,9 @@ def read_model(folder: Path) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]
         raise JudgeFailed(f"There is no starter-r1 in {folder.name!r}: it lacks {', '.join(missing)}.")
     try:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-        model = Qwen3ForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        model = Qwen3ForCausalLM(Qwen3Config.from_pretrained(folder, local_files_only=True))
+        load_model(model, folder / "model.safetensors")
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise JudgeFailed(f"The starter-r1 in {folder.name!r} cannot be read: {error}") from error
     return model.eval(), tokenizer
 

@@ -16,17 +16,25 @@ from transformers import TrainerCallback
 from core.models.starter_r1.recipe import Steps
 
 Report = Callable[[str], None]
+LONGEST_STEP = 120.0  # seconds
 
 
 class Pace:
-    """How far a run has come, by steps or by minutes, whichever is further; the rate anneals with it."""
+    """How far a run has come, by steps or by minutes, whichever is further; the rate anneals with it.
 
-    def __init__(self, steps: Steps) -> None:
-        self.steps, self.started = steps, time.monotonic()
+    Asked at every step. A longer silence is a pause (a stopped process, a sleeping machine) and uses up no minutes.
+    """
+
+    def __init__(self, steps: Steps, clock: Callable[[], float] = time.monotonic) -> None:
+        self.steps, self.seconds = steps, 0.0
+        self._clock, self._last = clock, clock()
 
     def progress(self, step: int) -> float:
-        minutes = (time.monotonic() - self.started) / 60
-        return min(1.0, max(step / self.steps.steps, minutes / self.steps.minutes))
+        """Share of the run that is over, 0 to 1."""
+        now = self._clock()
+        self.seconds += min(now - self._last, LONGEST_STEP)
+        self._last = now
+        return min(1.0, max(step / self.steps.steps, self.seconds / 60 / self.steps.minutes))
 
     def rate(self, step: int) -> float:
         """Share of the full learning rate: linear warm-up by steps, then a cosine to zero."""
@@ -57,7 +65,7 @@ class Diary(TrainerCallback):
         return control
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        seconds = round(time.monotonic() - self.pace.started, 1)
+        seconds = round(self.pace.seconds, 1)
         line = {"step": state.global_step, "seconds": seconds, **(logs or {})}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

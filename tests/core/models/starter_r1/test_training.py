@@ -14,7 +14,8 @@ from core.models.starter_r1.examination import examine, gain, interval, mark
 from core.models.starter_r1.grpo import grpo
 from core.models.starter_r1.judging import R1
 from core.models.starter_r1.model import read_model
-from core.models.starter_r1.recipe import Recipe, Reinforcement, Shape, Writing
+from core.models.starter_r1.pace import Pace
+from core.models.starter_r1.recipe import Recipe, Reinforcement, Shape, Steps, Writing
 from core.models.starter_r1.sft import examples_of, sft
 from core.models.verdicts import Reading, read_verdict
 from core.nouns import Failure, FailureKind
@@ -127,6 +128,23 @@ def test_the_bootstrap_interval_holds_the_mean_and_narrows() -> None:
     assert many.high - many.low < few.high - few.low
 
 
+def test_minutes_end_a_run_and_pauses_use_up_none() -> None:
+    now = [0.0]
+    pace = Pace(Steps(steps=1000, minutes=10, warm_up=0.0), clock=lambda: now[0])
+    now[0] = 60.0
+    assert pace.progress(5) == pytest.approx(0.1)
+    assert pace.progress(500) == 0.5
+    now[0] += 36_000
+    assert pace.progress(5) < 0.35
+    before = pace.rate(5)
+    for _ in range(6):
+        now[0] += 100
+        pace.progress(5)
+    assert pace.progress(5) == 1.0
+    assert pace.rate(5) == pytest.approx(0.0)
+    assert before > 0.5
+
+
 def test_nothing_to_learn_from_is_refused(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no briefs"):
         sft([], tmp_path, RECIPE, quiet)
@@ -151,9 +169,15 @@ def test_the_shipped_recipe_is_read_and_a_wrong_one_refused(tmp_path: Path) -> N
         Recipe.read(tmp_path / "r.yaml")
 
 
-def test_the_command_examines(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_examines_and_writes_the_card(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     briefs, recipe = tmp_path / "b.jsonl", tmp_path / "r.yaml"
     briefs.write_text("\n".join(brief.model_dump_json() for brief in BRIEFS[:2]))
     recipe.write_text(json.dumps(RECIPE.model_dump(mode="json")))
-    main(["examine", str(briefs), str(trained), str(trained), "--recipe", str(recipe)])
+    main(["examine", str(briefs), str(trained), str(trained), "--recipe", str(recipe), "--card", "made up"])
     assert capsys.readouterr().out.count('"parsed": 1.0') == 2
+    card = (trained / "README.md").read_text("utf-8")
+    assert "On 2 sheets that it was not trained on (made up)." in card
+    assert "| records that can be read | 100.0 % |" in card
+    assert "{" not in card
