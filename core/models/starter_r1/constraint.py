@@ -14,17 +14,18 @@ from transformers import LogitsProcessor, PreTrainedTokenizerFast
 
 from core.models.starter_r1.skeleton import ENDINGS, FORBIDDEN, HIGHEST, OPENERS, SCORE_A, SCORE_B, verdict_of
 
-LONGEST_REASON = 144  # tokens
-STEPS = len(OPENERS) * (LONGEST_REASON + 4) + 8  # tokens after which every record is complete
-
 _REASONS = range(len(OPENERS))
 _START, _AWAIT_A, _AFTER_A, _AWAIT_B, _AFTER_B, _ENDED = "start", "a?", "a!", "b?", "b!", "end"
 
 
 class Grammar:
-    """The tokens that may follow each state. Built once for a tokenizer; holds no state of a generation."""
+    """The tokens that may follow each state. Built once for a tokenizer; holds no state of a generation.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    A reason has at most `longest_reason` tokens, and a few more where its last character is not whole by then.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, longest_reason: int) -> None:
+        self.longest_reason = longest_reason
         self.vocabulary = len(tokenizer)
         self.end = int(tokenizer.eos_token_id)
         self.openers = [_single(tokenizer, piece) for piece in OPENERS]
@@ -44,6 +45,11 @@ class Grammar:
         self.rests = [self._mask(*after) for after in self.lacking]
         self._single_masks: dict[int, Tensor] = {}
         self.any_digit = self._mask(*self.digits)
+
+    @property
+    def steps(self) -> int:
+        """Tokens after which every record is complete."""
+        return len(self.openers) * (self.longest_reason + 4) + 8
 
     def closer(self, number: int) -> int:
         """The piece that ends the reason with this number."""
@@ -86,7 +92,7 @@ class Walk:
                 return grammar.first_words
             if self.lacks:
                 return grammar.rests[self.lacks]
-            if self.length >= LONGEST_REASON:
+            if self.length >= grammar.longest_reason:
                 return grammar.only(grammar.closer(self.reason))
             return grammar.words[self.reason]
         if self.state in (_AWAIT_A, _AWAIT_B):

@@ -17,7 +17,7 @@ from transformers import PrinterCallback
 from core.errors import BadInput, MissingExtra
 from core.models.starter_r1 import rewards
 from core.models.starter_r1.brief import Brief, prompt_of
-from core.models.starter_r1.constraint import STEPS, Grammar, OnlyRecords
+from core.models.starter_r1.constraint import Grammar, OnlyRecords
 from core.models.starter_r1.model import read_model, save_model
 from core.models.starter_r1.pace import Diary, Pace, Report
 from core.models.starter_r1.recipe import Recipe
@@ -40,8 +40,9 @@ def grpo(briefs: Sequence[Brief], out_dir: Path, recipe: Recipe, report: Report,
         raise MissingExtra("GRPO needs TRL: pip install -r requirements-train.txt") from error
     torch.set_num_threads(recipe.threads)
     model, tokenizer = read_model(start)
+    grammar = Grammar(tokenizer, model.config.longest_reason)
     if recipe.grpo.constrained:
-        constrain(model, Grammar(tokenizer))
+        constrain(model, grammar)
     both = [order for brief in briefs for order in (brief, brief.swapped)]
     rows = [{"prompt": prompt_of(brief), "brief": brief.model_dump_json()} for brief in both]
     pace = Pace(recipe.grpo)
@@ -54,7 +55,7 @@ def grpo(briefs: Sequence[Brief], out_dir: Path, recipe: Recipe, report: Report,
             max_steps=recipe.grpo.steps,
             per_device_train_batch_size=recipe.grpo.batch,
             num_generations=recipe.grpo.generations,
-            max_completion_length=STEPS,
+            max_completion_length=grammar.steps,
             temperature=recipe.grpo.temperature,
             beta=recipe.grpo.beta,
             reward_weights=[weights.format, weights.preference, weights.rubric, weights.faithfulness],

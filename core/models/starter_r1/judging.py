@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from core.models.starter_r1.brief import Brief, prompt_of
-from core.models.starter_r1.constraint import STEPS, Grammar, OnlyRecords
+from core.models.starter_r1.constraint import Grammar, OnlyRecords
 from core.models.starter_r1.model import read_model
 from core.models.verdicts import read_verdict
 from core.nouns import Failure, FailureKind
@@ -23,7 +23,7 @@ class R1:
 
     def __init__(self, model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
         self.model, self.tokenizer = model, tokenizer
-        self.grammar = Grammar(tokenizer)
+        self.grammar = Grammar(tokenizer, model.config.longest_reason)
 
     @classmethod
     def read(cls, folder: Path) -> R1:
@@ -34,7 +34,7 @@ class R1:
         """One record a brief, in order, each readable by `read_verdict`; a sheet that is too long is a failure."""
         prompts = [prompt_of(brief) for brief in briefs]
         lengths = [len(ids) for ids in self.tokenizer(prompts)["input_ids"]] if prompts else []
-        room = self.model.config.max_position_embeddings - STEPS
+        room = self.model.config.max_position_embeddings - self.grammar.steps
         answers: dict[int, str | Failure] = {
             place: Failure(
                 kind=FailureKind.ERROR, message=f"The evidence sheet has {length} tokens; {room} can be read."
@@ -56,7 +56,7 @@ class R1:
             written = model.generate(
                 input_ids=asked["input_ids"],
                 attention_mask=asked["attention_mask"],
-                max_new_tokens=STEPS,
+                max_new_tokens=self.grammar.steps,
                 do_sample=False,
                 logits_processor=[OnlyRecords(self.grammar)],
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -16,7 +17,7 @@ from core.models.starter_r1.recipe import Shape
 def new_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen3ForCausalLM:
     """A random model that writes the tokenizer's tokens; the same seed gives the same weights."""
     torch.manual_seed(seed)
-    config = Qwen3Config(
+    config: Any = Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden_size,
         intermediate_size=shape.intermediate_size,
@@ -30,6 +31,7 @@ def new_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> Qw
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
     )
+    config.longest_reason = shape.longest_reason  # kept with the weights, for whoever has them write
     return Qwen3ForCausalLM(config)
 
 

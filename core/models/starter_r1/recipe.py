@@ -23,6 +23,7 @@ class Shape(Noun):
     layers: int = 5
     heads: int = 4
     key_value_heads: int = 2
+    longest_reason: int = Field(default=144, description="tokens; a record has five reasons")
     longest: int = Field(default=1536, description="tokens of prompt and record together")
 
 

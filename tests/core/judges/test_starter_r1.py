@@ -41,7 +41,9 @@ class Told:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe(
         threads=1,
-        shape=Shape(vocab_size=500, hidden_size=32, intermediate_size=48, layers=1, heads=2, key_value_heads=1),
+        shape=Shape(
+            vocab_size=500, hidden_size=32, intermediate_size=48, layers=1, heads=2, key_value_heads=1, longest_reason=8
+        ),
         sft=Writing(steps=4, minutes=2, batch=4),
     )
     return sft(BRIEFS, tmp_path_factory.mktemp("r1"), recipe, lambda said: None)

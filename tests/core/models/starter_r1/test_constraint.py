@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from core.models.starter_r1.brief import prompt_of
-from core.models.starter_r1.constraint import LONGEST_REASON, STEPS, Grammar, OnlyRecords, Walk
+from core.models.starter_r1.constraint import Grammar, OnlyRecords, Walk
 from core.models.starter_r1.model import new_model
 from core.models.starter_r1.recipe import Shape
 from core.models.starter_r1.records import record_of
@@ -20,6 +20,7 @@ from tests.core.models.starter_r1.made_up import made_up
 
 BRIEFS = made_up(120, 8)
 TEXTS = [prompt_of(brief) + record_of(brief, random.Random(8), 0.1).text for brief in BRIEFS]
+LONGEST = 200  # tokens of a reason; enough for every target record
 TINY = Shape(hidden_size=32, intermediate_size=48, layers=1, heads=2, key_value_heads=1)
 
 
@@ -30,7 +31,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 @pytest.fixture(scope="module")
 def grammar(tokenizer: PreTrainedTokenizerFast) -> Grammar:
-    return Grammar(tokenizer)
+    return Grammar(tokenizer, LONGEST)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_an_untrained_model_writes_only_records(
     prompts = [prompt_of(brief) for brief in BRIEFS[: 24 if sampled else 4]]
     asked = tokenizer(prompts, return_tensors="pt", padding=True)
     hot = {"do_sample": True, "temperature": 3.0} if sampled else {"do_sample": False}
-    written = untrained.generate(**asked, max_new_tokens=STEPS, logits_processor=[OnlyRecords(grammar)], **hot)
+    written = untrained.generate(**asked, max_new_tokens=grammar.steps, logits_processor=[OnlyRecords(grammar)], **hot)
     texts = tokenizer.batch_decode(written[:, asked["input_ids"].shape[1] :], skip_special_tokens=True)
     assert len(texts) == len(prompts)
     for text in texts:
@@ -62,7 +63,7 @@ def write(grammar: Grammar, tokenizer: PreTrainedTokenizerFast, seed: int, patie
     """A record of tokens chosen by chance among the allowed; patient: no reason is ended before it must be."""
     rng, walk, tokens = random.Random(seed), Walk(grammar), []
     pieces = {grammar.closer(number) for number in range(5)}
-    for _ in range(STEPS + 1):
+    for _ in range(grammar.steps + 1):
         allowed = walk.allowed().nonzero().flatten().tolist()
         free = [token for token in allowed if token not in pieces] if patient else allowed
         closing = [token for token in allowed if token in pieces]
@@ -86,7 +87,7 @@ def test_every_walk_through_the_grammar_is_a_record(
 def test_a_reason_that_runs_on_is_ended_in_time(grammar: Grammar, tokenizer: PreTrainedTokenizerFast) -> None:
     record = parts_of(write(grammar, tokenizer, 1, patient=True))
     assert record is not None
-    assert all(len(reason) >= LONGEST_REASON for reason in record.reasons)
+    assert all(len(reason) >= LONGEST for reason in record.reasons)
 
 
 @pytest.mark.parametrize("score_b", range(11))

@@ -24,7 +24,9 @@ from tests.core.models.starter_r1.made_up import made_up
 BRIEFS = made_up(12, 1)
 RECIPE = Recipe(
     threads=1,
-    shape=Shape(vocab_size=500, hidden_size=32, intermediate_size=48, layers=2, heads=2, key_value_heads=1),
+    shape=Shape(
+        vocab_size=500, hidden_size=32, intermediate_size=48, layers=2, heads=2, key_value_heads=1, longest_reason=8
+    ),
     sft=Writing(steps=8, minutes=5, batch=4, rate=5e-3, log_every=1),
     grpo=Reinforcement(steps=2, minutes=5, batch=4, generations=2, log_every=1, rate=1e-3),
 )
