@@ -134,6 +134,11 @@ def find_backbone(config: Mapping[str, Any]) -> Found:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The folder's config.json. Raises JudgeFailed where there is none that can be read."""
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise JudgeFailed(
+            f"The folder {folder.name!r} holds only an adapter; merge it into its backbone, keep {HEAD_FILES[0]} "
+            "beside the result, and choose that folder."
+        )
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

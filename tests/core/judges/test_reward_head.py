@@ -123,6 +123,16 @@ def test_criteria_are_told_apart(omni: Path, pairs: dict[Task, PreferencePair]) 
     assert len({rewards(verdict) for verdict in verdicts}) == 4
 
 
+def test_pairs_that_differ_only_in_their_context_or_prompt_are_told_apart(
+    omni: Path, pairs: dict[Task, PreferencePair]
+) -> None:
+    pair, other = pairs[Task.TI2T], pairs[Task.TI2I].first.content
+    variants = [pair, pair.model_copy(update={"context": other}), pair.model_copy(update={"prompt": "Why?"})]
+    verdicts = asked(judge_of(omni, batch_size=8), *variants)
+    assert len({rewards(verdict) for verdict in verdicts}) == 3
+    assert rewards(verdicts[1]) == pytest.approx(rewards(asked(judge_of(omni), variants[1])[0]), abs=1e-4)
+
+
 # -- memory -----------------------------------------------------------------------------------------------------------
 
 
@@ -319,12 +329,13 @@ def test_a_device_that_is_not_there_is_told(omni: Path) -> None:
         judge_of(omni, device="cuda:99")
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(("model_type", "dtype"), [("qwen2_5_omni_thinker", "float16"), ("gemma4", "bfloat16")])
 def test_half_precision_gives_nearly_the_same_rewards(
-    omni: Path, pairs: dict[Task, PreferencePair], dtype: str
+    model_type: str, dtype: str, pairs: dict[Task, PreferencePair], tmp_path: Path
 ) -> None:
-    wanted = asked(judge_of(omni, dtype="float32"), *pairs.values())
-    found = asked(judge_of(omni, dtype=dtype), *pairs.values())
+    write_tiny(model_type, tmp_path)
+    some = [pairs[task] for task in (Task.T2T, Task.TI2I, Task.T2V, Task.TA2T)]
+    wanted, found = (asked(judge_of(tmp_path, dtype=kind), *some) for kind in ("float32", dtype))
     for one, other in zip(wanted, found, strict=True):
         assert rewards(other) == pytest.approx(rewards(one), abs=0.15)
 

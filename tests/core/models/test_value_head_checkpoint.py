@@ -238,6 +238,12 @@ def test_other_models_are_refused_and_their_code_is_not_run(folder: Path) -> Non
         read_model(folder, torch.float32)
 
 
+def test_an_adapter_without_its_backbone_is_told(folder: Path) -> None:
+    (folder / "config.json").rename(folder / "adapter_config.json")
+    with pytest.raises(JudgeFailed, match="only an adapter; merge it"):
+        read_model(folder, torch.float32)
+
+
 def test_a_family_member_without_ears_takes_fewer_tasks() -> None:
     found = find_backbone({"model_type": "gemma4", "audio_config": None, "vision_config": {}})
     assert "audio" not in found.kinds
