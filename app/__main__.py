@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from app.settings import Settings
 from core.errors import StudioError
@@ -152,19 +153,22 @@ def settings_table() -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     prefix, joint = Settings.model_config.get("env_prefix", ""), Settings.model_config.get("env_nested_delimiter", "")
     for name, field in Settings.model_fields.items():
-        variable, default = f"{prefix}{name}".upper(), field.default
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            rows.append(_row(f"{variable}{joint}…", "", field.description or ""))
-            for inner, limit in kind.model_fields.items():
-                meaning = limit.description or f"{inner.replace('_', ' ').capitalize()}, at most."
-                shown = "" if limit.default is None else limit.default
-                rows.append(_row(f"{variable}{joint}{inner}".upper(), shown, meaning))
-        else:
-            # a default that is made at the start depends on the machine; its meaning tells it
-            shown = "" if default is None or field.default_factory is not None else default
-            rows.append(_row(variable, shown, field.description or ""))
+        rows += _rows(f"{prefix}{name}".upper(), field, joint or "")
     return "\n".join(rows)
+
+
+def _rows(variable: str, field: FieldInfo, joint: str) -> Iterator[str]:
+    """A setting's row, or the rows of a group of settings, which may hold groups itself."""
+    kind = field.annotation
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield _row(f"{variable}{joint}…", "", field.description or "")
+        for inner, part in kind.model_fields.items():
+            yield from _rows(f"{variable}{joint}{inner}".upper(), part, joint)
+        return
+    # a default that is made at the start depends on the machine; its meaning tells it
+    shown = "" if field.default is None or field.default_factory is not None else field.default
+    own = variable.rpartition(joint)[2].replace("_", " ").capitalize()
+    yield _row(variable, shown, field.description or f"{own}, at most.")
 
 
 def _row(variable: str, default: Any, meaning: str) -> str:

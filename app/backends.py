@@ -9,7 +9,8 @@ from core.judges import JUDGES, Judge, JudgeBackend
 
 def judge_backend(name: str, settings: Settings) -> JudgeBackend:
     """The judge's backend, bound to its settings where it takes any. Raises NotFound."""
-    backend, spec = JUDGES[name], {"endpoint": settings.endpoint}.get(name)
+    backend = JUDGES[name]
+    spec = {"endpoint": settings.endpoint, "reward_head": settings.reward_head}.get(name)
     return backend if spec is None else backend.configured(spec, settings.limits)
 
 

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.modalities import Limits
 from core.models.served import EndpointSpec
+from core.models.value_head.spec import RewardHeadSpec
 
 # nothing about the people here goes to anyone; Gradio asks the environment each time it would tell something
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -64,6 +65,10 @@ class Settings(BaseSettings):
     endpoint: EndpointSpec = Field(
         default_factory=EndpointSpec,
         description="The served model that the endpoint judge asks: …__BASE_URL, …__MODEL, …__API_KEY and more.",
+    )
+    reward_head: RewardHeadSpec = Field(
+        default_factory=RewardHeadSpec,
+        description="The reward model that the reward_head judge runs in process: …__MODEL, …__DEVICE and more.",
     )
 
     @property

@@ -30,7 +30,7 @@ class MessageWriter:
         self._encoders = {
             "text": _text,
             "image": _image,
-            "video": lambda part: write_video(_thinned(part, frames)),
+            "video": lambda part: write_video(thinned(part, frames)),
             "audio": _audio,
         }
         self._written: dict[int, tuple[Part, list[Field]]] = {}  # the part is kept, so that its id stays its own
@@ -71,7 +71,7 @@ def _jpeg(image: Image.Image) -> list[Field]:
     return [{"type": "image_url", "image_url": {"url": _data_url("image/jpeg", data.getvalue())}}]
 
 
-def _thinned(part: Part, most: int) -> Part:
+def thinned(part: Part, most: int) -> Part:
     """A video with at most `most` frames, evenly spread from its first to its last."""
     count = len(part.value)
     if count <= most:

@@ -1,0 +1,196 @@
+"""The `reward_head` judge: a reward model with a value head on an omni backbone, run in this process.
+
+Omni-RewardModel-BT and its kin (arXiv 2510.23451, section 4.1): r(c, x, y) for one response at a time, and the
+Bradley-Terry model over the two rewards of a pair. It has no favourite place, so each pair is read once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import BadInput, JudgeFailed, StudioError
+from core.evidence import Measurer
+from core.judging import preference_of, preference_probabilities
+from core.modalities import Limits
+from core.models.prompts import Material
+from core.models.value_head.backbones import HEAD_FILES, find_backbone, read_config
+from core.models.value_head.hub import is_hub_id
+from core.models.value_head.spec import RewardHeadSpec
+from core.nouns import Failure, FailureKind, Modality, Question, Verdict
+
+if TYPE_CHECKING:
+    from core.models.value_head.inputs import Tensors
+    from core.models.value_head.scoring import Scorer
+
+log = logging.getLogger(__name__)
+NAME = "reward_head"
+
+Key = tuple[str, ...]
+
+
+@dataclass
+class _Asked:
+    """A question whose two responses wait for their rewards, or one that could not be read."""
+
+    question: Question
+    seconds: float = 0.0
+    keys: tuple[Key, ...] = ()
+    left_out: set[str] = field(default_factory=set)
+    failure: Failure | None = None
+
+
+class RewardHeadJudge:
+    """A loaded reward model. Both responses of all questions share batches; equal ones are read once."""
+
+    def __init__(self, scorer: Scorer, spec: RewardHeadSpec, limits: Limits, name: str = NAME) -> None:
+        self.scorer, self.spec, self.limits, self.name = scorer, spec, limits, name
+
+    def judge(self, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
+        """One verdict a question, in order; whatever goes wrong with one is that one's failure."""
+        verdicts: list[Verdict] = []
+        # a bench has thousands of pairs, and the media of those under way are held in memory
+        window = 2 * self.spec.batch_size
+        for start in range(0, len(questions), window):
+            verdicts += self._window(questions[start : start + window])
+        return verdicts
+
+    def _window(self, questions: Sequence[Question]) -> list[Verdict]:
+        encoded: dict[Key, Tensors] = {}
+        opened: dict[Key, Material] = {}
+        asked = [self._read(question, opened, encoded) for question in questions]
+        started = time.perf_counter()
+        rewards = self.scorer.rewards(encoded)
+        each = (time.perf_counter() - started) / max(1, sum(one.failure is None for one in asked))
+        return [self._verdict(one, rewards, each) for one in asked]
+
+    def _read(self, question: Question, opened: dict[Key, Material], encoded: dict[Key, Tensors]) -> _Asked:
+        asked, started = _Asked(question), time.perf_counter()
+        try:
+            material, keys = self._material(question, opened), _keys(question)
+            if told := self.scorer.writer.not_covered(material):
+                asked.failure = Failure(kind=FailureKind.NOT_COVERED, message=told)
+                return asked
+            for second, key in enumerate(keys):
+                chat = self.scorer.writer.chat(material, second=bool(second))
+                asked.left_out |= chat.left_out
+                if key not in encoded:
+                    encoded[key] = self.scorer.writer.encode(chat)
+            asked.keys = keys
+        except BadInput as error:
+            asked.failure = Failure(kind=FailureKind.BAD_INPUT, message=str(error))
+        except StudioError as error:
+            asked.failure = Failure(kind=FailureKind.ERROR, message=str(error))
+        except Exception:
+            # raising would have every other question of the batch read once more
+            log.exception("a question could not be put to %s", self.name)
+            asked.failure = Failure(kind=FailureKind.ERROR, message="The pair could not be encoded; the log has it.")
+        finally:
+            asked.seconds = time.perf_counter() - started
+        return asked
+
+    def _material(self, question: Question, opened: dict[Key, Material]) -> Material:
+        """The question's material; several criteria on one pair open its files once."""
+        pair = question.pair
+        key = (*_keys(Question(pair=pair))[0], pair.second.content.sha256)
+        if key not in opened:
+            opened[key] = Material.of(question, self.limits)
+        return replace(opened[key], criterion=question.criterion)
+
+    def _verdict(self, asked: _Asked, rewards: dict[Key, float | Failure], each: float) -> Verdict:
+        criterion = asked.question.criterion
+        found = [rewards[key] for key in asked.keys]
+        failure = asked.failure or next((one for one in found if isinstance(one, Failure)), None)
+        if failure is not None:
+            return Verdict(judge=self.name, criterion=criterion, failure=failure, seconds=asked.seconds)
+        first, second = (float(one) for one in found if not isinstance(one, Failure))
+        difference = first - second
+        p_first, p_tie, p_second = preference_probabilities(difference, self.spec.tie_weight)
+        return Verdict(
+            judge=self.name,
+            criterion=criterion,
+            preference=preference_of(difference, self.spec.tie_threshold),
+            reward_1=first,
+            reward_2=second,
+            p_first=p_first,
+            p_tie=p_tie,
+            p_second=p_second,
+            rationale=self._left_out(asked.left_out),
+            seconds=asked.seconds + each,
+        )
+
+    def _left_out(self, kinds: set[str]) -> str:
+        """A value head gives no reasons; what it could not take in is told all the same."""
+        if not kinds:
+            return ""
+        title = self.scorer.writer.found.backbone.title
+        return f"Without the {' and '.join(sorted(kinds))}, which {title} cannot take in."
+
+
+def _keys(question: Question) -> tuple[Key, Key]:
+    """What a response's reward depends on, for the first and for the second response."""
+    pair = question.pair
+    asked = (
+        pair.task.value,
+        "" if question.criterion is None else f"={question.criterion}",
+        pair.prompt,
+        pair.context.sha256 if pair.context else "",
+        pair.modality.value,
+    )
+    return (*asked, pair.first.content.sha256), (*asked, pair.second.content.sha256)
+
+
+class RewardHeadBackend:
+    title = "Reward model"
+    about = (
+        "An omni model with a value head (Omni-RewardModel-BT and its kin), run here: one reward for each response. "
+        "Wants a GPU."
+    )
+    modalities = frozenset(Modality)
+
+    def __init__(self, spec: RewardHeadSpec | None = None, limits: Limits | None = None) -> None:
+        self.spec, self.limits = spec or RewardHeadSpec(), limits or Limits()
+
+    def configured(self, spec: RewardHeadSpec, limits: Limits) -> RewardHeadBackend:
+        """This backend with a model to load, and with the limits under which files are opened."""
+        return RewardHeadBackend(spec, limits)
+
+    def unavailable(self) -> str | None:
+        """Why it cannot run, from what lies on this machine. Loads nothing and fetches nothing."""
+        if not self.spec.model:
+            return (
+                "Set STUDIO_REWARD_HEAD__MODEL to a folder or a Hub id of a reward model: Qwen2.5-Omni, Qwen3-Omni, "
+                f"Gemma 4 or Qwen2.5-VL with {HEAD_FILES[0]} beside it, as LLaMA-Factory writes them."
+            )
+        missing = [name for name in ("torch", "transformers", "safetensors") if importlib.util.find_spec(name) is None]
+        if missing:
+            return f"The reward model needs {', '.join(missing)}: pip install -r requirements.txt"
+        folder = Path(self.spec.model).expanduser()
+        if not folder.is_dir():
+            told = f"There is no folder {self.spec.model!r}; STUDIO_REWARD_HEAD__MODEL is a folder or a Hub id."
+            return None if is_hub_id(self.spec.model) else told
+        try:
+            find_backbone(read_config(folder))
+        except StudioError as error:
+            return str(error)
+        if not any((folder / name).is_file() for name in HEAD_FILES):
+            return f"The folder {folder.name!r} has no {HEAD_FILES[0]}, so it gives no rewards; train one."
+        return None
+
+    def load(self, model: Path | str | None = None) -> RewardHeadJudge:
+        """Another model than the settings' where `model` is given. Raises JudgeFailed or MissingExtra."""
+        spec = self.spec if model is None else self.spec.model_copy(update={"model": str(model), "revision": None})
+        if problem := RewardHeadBackend(spec, self.limits).unavailable():
+            raise JudgeFailed(problem)
+        from core.models.value_head.scoring import Scorer
+
+        name = NAME if model is None else f"{NAME}:{Path(spec.model).name}"
+        return RewardHeadJudge(Scorer.read(spec), spec, self.limits, name)
+
+
+PLUG = RewardHeadBackend()

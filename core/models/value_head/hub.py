@@ -1,0 +1,37 @@
+"""Where a model's files are: a folder here, or one fetched from the Hugging Face Hub without code or pickles."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from core.errors import JudgeFailed
+from core.models.value_head.spec import RewardHeadSpec
+
+_FETCHED = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
+
+
+def is_hub_id(model: str) -> bool:
+    """Whether the text may be an id on the Hub: owner/name."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", model) is not None
+
+
+def model_folder(spec: RewardHeadSpec) -> Path:
+    """The folder with the model's files, fetched at the spec's revision where it is not here. Raises JudgeFailed."""
+    folder = Path(spec.model).expanduser()
+    if folder.is_dir():
+        return folder
+    if not is_hub_id(spec.model):
+        raise JudgeFailed(f"There is no folder {spec.model!r}; give a folder, or a Hub id such as owner/name.")
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(spec.model, revision=spec.revision, allow_patterns=list(_FETCHED)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
+        at = f" at revision {spec.revision!r}" if spec.revision else ""
+        raise JudgeFailed(
+            f"{spec.model!r}{at} is neither a folder here nor could it be fetched from the Hub "
+            f"({type(error).__name__}). Check the name, the connection and your rights, or give a folder."
+        ) from error

@@ -1,0 +1,201 @@
+"""One response under one criterion as a chat, and chats as one batch for a backbone.
+
+The user's turn holds the criterion as an instruction, the prompt with its media, and a response that is no text; a text
+response is the assistant's turn, as the backbones were trained (Omni-Reward, arXiv 2510.23451, section 4.1). Everything
+before the response is equal for both responses of a pair. Importing this file imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.errors import BadInput, JudgeFailed
+from core.modalities import Part
+from core.models.message import thinned
+from core.models.prompts import Material
+from core.models.value_head.backbones import Found
+from core.models.value_head.processors import image_limit
+from core.models.value_head.spec import MediaLimits
+from core.nouns import Modality
+
+SOUND_RATE = 16_000  # Hz; what every backbone's feature extractor expects
+SHORTEST_SOUND = 1600  # samples; less would become no token at all
+
+_CRITERION = "Judge the response to the prompt below by this criterion and by nothing else: {criterion}"
+_GENERAL = "Judge the response to the prompt below as the person who wrote the prompt would, all things considered."
+_RESPONSE = {
+    Modality.IMAGE: "Response, an image:",
+    Modality.VIDEO: "Response, a video:",
+    Modality.AUDIO: "Response, a sound recording:",
+    Modality.MESH: "Response, a 3D object in rendered views:",
+}
+
+Message = dict[str, Any]
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Messages as a chat template takes them, and their media in the order in which the messages name them."""
+
+    messages: tuple[Message, ...]
+    images: tuple[Any, ...] = ()
+    videos: tuple[Part, ...] = ()
+    sounds: tuple[np.ndarray, ...] = ()
+    left_out: frozenset[str] = frozenset()  # kinds that the backbone cannot read, where the rest still stands
+
+
+class ChatWriter:
+    """Writes chats for one backbone with its processor, and encodes them under limits."""
+
+    def __init__(self, found: Found, processor: Any, limits: MediaLimits) -> None:
+        self.found, self.processor, self.limits = found, processor, limits
+        self._control = _control_tokens(processor.tokenizer)
+        self._segment = _segment(found, getattr(processor, "feature_extractor", None))
+
+    def not_covered(self, material: Material) -> str | None:
+        """Why the backbone cannot take in what the task needs, and what to do; None where it can."""
+        if material.task in self.found.backbone.tasks(self.found.kinds):
+            return None
+        return (
+            f"{self.found.backbone.title} takes in {', '.join(sorted(self.found.kinds))}, which is not enough for "
+            f"{material.task.code}; choose a model with another backbone."
+        )
+
+    def chat(self, material: Material, *, second: bool = False) -> Chat:
+        """The first (or second) response of a question, on its own. Raises BadInput where a sound is too long."""
+        response = material.second if second else material.first
+        criterion = material.criterion
+        asked = _GENERAL if criterion is None else _CRITERION.format(criterion=criterion)
+        user = [Part("text", f"{asked}\n\nPrompt:\n"), *material.context, Part("text", material.prompt)]
+        turns = [("user", user), ("assistant", list(response))]
+        if any(part.kind != "text" for part in response):
+            told = _RESPONSE[material.task.response]
+            turns = [("user", [*user, Part("text", f"\n\n{told}\n"), *response])]
+        return self._chat(turns)
+
+    def _chat(self, turns: Sequence[tuple[str, Sequence[Part]]]) -> Chat:
+        images, videos, sounds, left_out = [], [], [], set()
+        messages: list[Message] = []
+        for role, parts in turns:
+            content: list[dict[str, str]] = []
+            for part in parts:
+                if part.kind not in self.found.kinds:
+                    left_out.add(part.kind)  # the sound of a video that is judged by its frames
+                elif part.kind == "text":
+                    content.append({"type": "text", "text": self._harmless(part.value)})
+                elif part.kind == "image":
+                    images.append(part.value)
+                    content.append({"type": "image"})
+                elif part.kind == "video":
+                    videos.append(thinned(part, self.limits.frames))
+                    content.append({"type": "video"})
+                else:
+                    segments = self._segments(part)
+                    sounds += segments
+                    content += [{"type": "audio"}] * len(segments)
+            messages.append({"role": role, "content": content})
+        return Chat(tuple(messages), tuple(images), tuple(videos), tuple(sounds), frozenset(left_out))
+
+    def _segments(self, part: Part) -> list[np.ndarray]:
+        """The sound in pieces that the feature extractor takes whole."""
+        if round(part.rate or SOUND_RATE) != SOUND_RATE:
+            raise JudgeFailed(f"A sound came at {part.rate:g} Hz instead of {SOUND_RATE:,} Hz.")
+        samples = np.asarray(part.value, dtype=np.float32)
+        if len(samples) > self.limits.audio_seconds * SOUND_RATE:
+            raise BadInput(
+                f"A sound of {len(samples) / SOUND_RATE:.0f} s is longer than the {self.limits.audio_seconds:g} s that "
+                "this judge listens to; shorten it, or raise STUDIO_REWARD_HEAD__MEDIA__AUDIO_SECONDS."
+            )
+        step = self._segment or max(1, len(samples))
+        pieces = [samples[start : start + step] for start in range(0, len(samples), step)]
+        return [np.pad(piece, (0, max(0, SHORTEST_SOUND - len(piece)))) for piece in pieces or [samples]]
+
+    def _harmless(self, text: str) -> str:
+        """Without control tokens: a response must not end its own turn, nor name a medium that is not there."""
+        for token in self._control:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    def encode(self, chat: Chat) -> Tensors:
+        """The backbone's inputs for one chat, each with a first dimension (1, … for the ids; media as they count).
+
+        Raises BadInput where the processor refuses it, or where it is longer than `limits.tokens`: a cut input would be
+        another response.
+        """
+        images = self.processor.image_processor
+        given: dict[str, Any] = {"text": [self.processor.apply_chat_template(list(chat.messages), tokenize=False)]}
+        if chat.images:
+            given["images"] = list(chat.images)
+            given["images_kwargs"] = image_limit(self.found.backbone, images, self.limits.image_pixels)
+        if chat.videos:
+            given["videos"] = [part.value for part in chat.videos]
+            limit = image_limit(self.found.backbone, images, self.limits.frame_pixels)
+            given["videos_kwargs"] = limit | {"fps": chat.videos[0].rate or 1.0}
+        if chat.sounds:
+            given["audio"] = list(chat.sounds)
+        try:
+            made = dict(self.processor(**given, return_tensors="pt"))
+        except ValueError as error:  # a picture 200 times as wide as high, for one
+            title = self.found.backbone.title
+            raise BadInput(f"The response or its context cannot be given to {title}: {error}.") from error
+        length = made["input_ids"].shape[1]
+        if length > self.limits.tokens:
+            raise BadInput(
+                f"The response takes {length:,} tokens with its prompt, and this judge reads {self.limits.tokens:,}; "
+                "shorten it, or lower STUDIO_REWARD_HEAD__MEDIA__FRAMES, …__FRAME_PIXELS or …__IMAGE_PIXELS."
+            )
+        return {name: torch.as_tensor(value) for name, value in made.items()}
+
+
+def _control_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """Every token that stands for no text; the longest first, so that none is left as a part of another."""
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    named = added | {str(token) for token in tokenizer.all_special_tokens}
+    return tuple(sorted((token for token in named if len(token) > 1), key=len, reverse=True))
+
+
+def _segment(found: Found, sounds: Any) -> int | None:
+    """Samples that the feature extractor takes at once; None where it takes any number."""
+    if found.backbone.segment is None or sounds is None:
+        return None
+    # Whisper's own says it; a checkpoint may have been made for shorter sounds than its family
+    return int(getattr(sounds, "n_samples", found.backbone.segment * SOUND_RATE))
+
+
+_SEQUENCE = {"input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"}
+_SOUND = {"input_features", "feature_attention_mask", "input_features_mask"}
+
+
+def collate(encoded: Sequence[Tensors], pad_token: int) -> Tensors:
+    """Encoded chats as one batch: ids padded on the right, media one after the other in the order of the chats.
+
+    Each chat was encoded on its own, so what it is does not depend on its neighbours; padding is masked.
+    """
+    batch: Tensors = {}
+    for name in dict.fromkeys(name for one in encoded for name in one):
+        tensors = [one[name] for one in encoded if name in one]
+        if name in _SEQUENCE or name in _SOUND:
+            fill = pad_token if name == "input_ids" else 0
+            # mel features of Whisper are (sounds, mels, time), those of Gemma (sounds, time, mels)
+            axis = (
+                1 if name in _SEQUENCE or "input_features_mask" in batch or "input_features_mask" in encoded[0] else -1
+            )
+            tensors = _even(tensors, axis, fill)
+        batch[name] = torch.cat(tensors)
+    return batch
+
+
+def _even(tensors: Sequence[torch.Tensor], axis: int, fill: int) -> list[torch.Tensor]:
+    longest = max(tensor.shape[axis] for tensor in tensors)
+    evened = []
+    for tensor in tensors:
+        short = longest - tensor.shape[axis]
+        behind = tensor.dim() - 1 - axis % tensor.dim()
+        evened.append(torch.nn.functional.pad(tensor, [0, 0] * behind + [0, short], value=fill))
+    return evened
