@@ -97,14 +97,19 @@ def _own_config(folder: Path, found: Found, network_class: Any) -> Any:
     return own
 
 
-def read_model(folder: Path, dtype: torch.dtype, device: str = "cpu", spread: bool = False) -> ValueHeadModel:
+def read_model(
+    folder: Path, dtype: torch.dtype, device: str = "cpu", *, spread: bool = False, rewards_only: bool = False
+) -> ValueHeadModel:
     """The reward model of a folder, in evaluation mode on `device`. Raises JudgeFailed.
 
     After the backbone is read in full, the head's two tensors are the only ones that it lacks, and they come from the
-    head's own file.
+    head's own file. With `rewards_only` the language head, which no reward needs, takes no memory; such a model
+    cannot be written again.
     """
     found, head = find_backbone(read_config(folder)), read_head(folder)
     network = read_network(folder, found, dtype, spread)
+    if rewards_only:
+        network.lm_head = torch.nn.Identity()
     model = ValueHeadModel(network)
     shapes = {name: tuple(tensor.shape) for name, tensor in head.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in model.summary.state_dict().items()}

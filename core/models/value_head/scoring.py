@@ -50,7 +50,7 @@ class Scorer:
         found = find_backbone(read_config(folder))
         device, dtype = _device(spec), _dtype(spec)
         processor = read_processor(folder, found.backbone)
-        model = read_model(folder, dtype, device, spread=spec.device == "spread")
+        model = read_model(folder, dtype, device, spread=spec.device == "spread", rewards_only=True)
         return cls(model, ChatWriter(found, processor, spec.media), spec.batch_size)
 
     def rewards(self, encoded: Mapping[Key, Tensors]) -> dict[Key, float | Failure]:

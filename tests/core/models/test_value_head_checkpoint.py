@@ -62,6 +62,9 @@ def test_what_is_written_is_read_back_to_the_last_weight(
     for name, tensor in written.state_dict().items():
         assert torch.equal(weights[name], tensor), name
     assert reward(read) == reward(written)
+    lean = read_model(folder, torch.float32, rewards_only=True)
+    assert reward(lean) == reward(written)
+    assert not any("lm_head" in name for name in lean.state_dict())
     processor = read_processor(folder, BACKBONES[model_type])
     messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Hi"}]}]
     assert processor.image_token in processor.apply_chat_template(messages, tokenize=False)
