@@ -48,6 +48,8 @@ class Gathered:
         idle: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if min(batch, workers, most) < 1:
+            raise ValueError(f"batch, workers and most are at least 1, not {batch}, {workers} and {most}")
         self.inner, self.name = judge, judge.name
         self.batch, self.deadline, self.workers, self.most, self.idle = batch, deadline, workers, most, idle
         self._clock = clock
@@ -59,7 +61,7 @@ class Gathered:
         self._free = 0  # … and those of them that judge nothing now
         self._running = 0  # questions that are being judged
         self._open = 0  # callers who wait or are served
-        self._company = 1  # callers that the last call served …
+        self._company = 1  # tickets that the last call served …
         self._ended = self._first = 0.0  # … when it ended, and when the first of those who wait now came
         self._closed = False
 
@@ -208,7 +210,7 @@ class Gathered:
                     self._deliver(waiting, verdict)
                 self._running -= len(taken)
                 self._free += 1
-                self._company, self._ended = len({waiting.ticket.caller for waiting in taken}), self._clock()
+                self._company, self._ended = len({waiting.ticket for waiting in taken}), self._clock()
                 self._changed.notify_all()
 
     def _next(self) -> list[Waiting]:
@@ -227,9 +229,10 @@ class Gathered:
 
     def _worth_waiting(self) -> float:
         """Seconds for which others may still be expected to ask."""
-        if self._first > self._ended + self.deadline or self._line.callers >= self._company:
+        alone = self._company == 1 or self._first > self._ended + self.deadline
+        if alone or len(self._line) >= self.batch or len({waiting.ticket for waiting in self._line}) >= self._company:
             return 0.0
-        return 0.0 if len(self._line) >= self.batch else self._first + self.deadline - self._clock()
+        return self._first + self.deadline - self._clock()
 
     def _begin(self) -> list[Waiting]:
         taken = self._line.take(self.batch, lambda first, other: first.ticket.measure == other.ticket.measure)

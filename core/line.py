@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import chain
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -21,10 +22,9 @@ class FairLine(Generic[Item]):
     def __len__(self) -> int:
         return sum(len(row) for row in self._rows.values())
 
-    @property
-    def callers(self) -> int:
-        """How many callers have something in the line."""
-        return len(self._rows)
+    def __iter__(self) -> Iterator[Item]:
+        """All items, caller by caller."""
+        return chain.from_iterable(self._rows.values())
 
     def add(self, caller: Hashable, items: Iterable[Item]) -> None:
         """Put items behind the caller's own; a caller who has none in the line yet comes after all others."""

@@ -14,6 +14,7 @@ from core.seats import Load, Loader, Model, Seat, Stage, State
 
 log = logging.getLogger(__name__)
 
+WAITING = "Waiting for memory that others use"
 HEARTBEAT = 1.0  # seconds; whoever waits is told so often at least, and can leave then
 
 
@@ -106,7 +107,7 @@ class Residency(Generic[Model]):
                     load.waiters += 1
             if load is not None:
                 return self._join(seat, load, watch)
-            watch(State(stage=Stage.LOADING, message="Waiting until another model has had its turn in memory"))
+            watch(State(stage=Stage.LOADING, message=WAITING))
             with self._changed:
                 self._changed.wait_for(lambda: name not in self._leaving, HEARTBEAT)
 
@@ -148,7 +149,7 @@ class Residency(Generic[Model]):
 
     def _begin(self, seat: Seat, loader: Loader[Model]) -> Load:
         load = seat.load = Load()
-        seat.state = State(stage=Stage.LOADING, message="Waiting for memory")
+        seat.state = State(stage=Stage.LOADING)
         threading.Thread(target=self._load, args=(seat, load, loader), name=f"load {seat.name}", daemon=True).start()
         return load
 
@@ -164,9 +165,9 @@ class Residency(Generic[Model]):
 
         try:
             wanted = loader.size()
-            self._make_room(seat.name, load, wanted)
+            self._make_room(seat, load, wanted)
             size = wanted
-            report(0.0, "Loading")
+            report(0.0, "")
             model = loader.load(report)
         except BaseException as error:
             self._failed(seat, load, size, error)
@@ -194,12 +195,12 @@ class Residency(Generic[Model]):
 
     # -- room -----------------------------------------------------------------------------------------------------
 
-    def _make_room(self, name: str, load: Load, size: int) -> None:
+    def _make_room(self, seat: Seat, load: Load, size: int) -> None:
         """Wait until `size` bytes are free and take them. Raises JudgeFailed where that cannot be."""
         if self.budget is not None and size > self.budget:
             raise JudgeFailed(
-                f"{name!r} needs {size / 1e9:,.1f} GB of memory, more than the {self.budget / 1e9:,.1f} GB that models "
-                "may take here. Choose a smaller model, or allow more (STUDIO_JUDGE_MEMORY_GB)."
+                f"{seat.name!r} needs {size / 1e9:.3g} GB of memory, more than the {self.budget / 1e9:.3g} GB that "
+                "models may take here. Choose a smaller model, or allow more (STUDIO_JUDGE_MEMORY_GB)."
             )
         if size == 0:
             return
@@ -207,7 +208,7 @@ class Residency(Generic[Model]):
         with self._changed:
             self._wanting.append(load)
         try:
-            while not self._room_taken(name, load, size, until):
+            while not self._room_taken(seat, load, size, until):
                 pass
         finally:
             with self._changed:
@@ -216,7 +217,7 @@ class Residency(Generic[Model]):
                 self._wanting.remove(load)
                 self._changed.notify_all()
 
-    def _room_taken(self, name: str, load: Load, size: int, until: float) -> bool:
+    def _room_taken(self, seat: Seat, load: Load, size: int, until: float) -> bool:
         """True once the bytes are taken; False when a model was put away for them."""
         with self._changed:
             while True:
@@ -232,9 +233,12 @@ class Residency(Generic[Model]):
                     break
                 if time.monotonic() >= until:
                     raise JudgeFailed(
-                        f"{name!r} found no room in memory within {self.patience:g} s, since other models are in use. "
-                        "Please try again, or allow more memory (STUDIO_JUDGE_MEMORY_GB)."
+                        f"{seat.name!r} found no room in memory within {self.patience:g} s, since other models are in "
+                        "use. Please try again, or allow more memory (STUDIO_JUDGE_MEMORY_GB)."
                     )
+                if not seat.state.message:
+                    seat.state = State(stage=Stage.LOADING, message=WAITING)
+                    self._changed.notify_all()
                 self._changed.wait(until - time.monotonic())
         self._put_away(victim, model, freed)
         return False

@@ -40,7 +40,7 @@ class RecordingJudge:
         self.seconds, self.hold = seconds, hold
         self.go, self.entered = threading.Event(), threading.Semaphore(0)
         self.calls: list[list[str]] = []
-        self.at_once = self.most_at_once = 0
+        self.running = self.most_running = 0
         self.threads: set[str] = set()
         self.closed = False
         self._lock = threading.Lock()
@@ -48,20 +48,21 @@ class RecordingJudge:
     def judge(self, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
         with self._lock:
             self.calls.append([question.pair.id for question in questions])
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
             self.threads.add(threading.current_thread().name)
         self.entered.release()
         try:
-            if self.hold:
-                assert self.go.wait(WAIT)
+            if self.hold and not self.go.wait(WAIT):
+                self.go.set()  # the test has failed; it need not fail slowly
+                raise AssertionError("the judge was held for ever")
             time.sleep(self.seconds)
             if any(question.criterion == "bad" for question in questions):
                 raise JudgeFailed("That question is bad.")
             return [self._verdict(question, measure) for question in questions]
         finally:
             with self._lock:
-                self.at_once -= 1
+                self.running -= 1
 
     def _verdict(self, question: Question, measure: Measurer) -> Verdict:
         measure(question.pair)

@@ -56,7 +56,7 @@ def test_twenty_at_once_are_answered_in_fewer_calls_and_move_up_in_line(people: 
     assert sorted(name for call in judge.calls for name in call) == sorted(str(number) for number in range(20))
     assert len(judge.calls) < 20
     assert max(map(len, judge.calls)) <= 8
-    assert judge.most_at_once == 1
+    assert judge.most_running == 1
     for places in told.values():
         ahead = [place.ahead for place in places]
         assert ahead == sorted(ahead, reverse=True)
@@ -292,7 +292,7 @@ def test_a_judge_that_answers_several_at_a_time_is_asked_so(people: ThreadPoolEx
     assert (gathered._running, waiting(gathered)) == (3, 4)
     judge.go.set()
     assert [names(one.result(WAIT)) for one in answers] == [[f"{number}"] for number in range(7)]
-    assert judge.most_at_once == 3
+    assert judge.most_running == 3
     gathered.close()
 
 
@@ -364,6 +364,12 @@ def test_different_measurers_never_share_a_call(people: ThreadPoolExecutor) -> N
     gathered.close()
 
 
+@pytest.mark.parametrize("nonsense", [{"batch": 0}, {"workers": 0}, {"most": 0}])
+def test_a_line_that_nobody_would_ever_serve_is_refused(nonsense: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Gathered(RecordingJudge(), **nonsense)
+
+
 def test_asking_nothing_is_answered_with_nothing() -> None:
     gathered = Gathered(RecordingJudge())
     assert gathered.judge([], no_measure) == []
@@ -411,7 +417,7 @@ def test_in_any_order_of_arrival_everyone_gets_exactly_their_answers(
         asked = Counter(name for call in judge.calls for name in call if not name.startswith("leaver"))
         assert asked == {f"{n}.{p}": 1 for n, (criteria, _) in enumerate(arrivals) for p in range(len(criteria))}
     assert max(map(len, judge.calls), default=0) <= batch
-    assert judge.most_at_once <= workers
+    assert judge.most_running <= workers
     until(lambda: not any(thread.is_alive() for thread in gathered._threads))
     assert (gathered._open, waiting(gathered)) == (0, 0)
     gathered.close()

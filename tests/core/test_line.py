@@ -74,4 +74,4 @@ def test_what_is_dropped_leaves_the_others_their_turns(steps: list[tuple[str, in
     line = filled(steps)
     line.drop(gone)
     assert line.clear() == [item for item in order if item[0] != gone]
-    assert (line.callers, len(line)) == (0, 0)
+    assert (list(line), len(line)) == ([], 0)
