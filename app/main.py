@@ -159,6 +159,8 @@ def page_options(studio: Studio) -> dict[str, Any]:
         "show_error": True,
         "enable_monitoring": False,
         "mcp_server": False,
+        # everybody who waits for a judge holds a thread, and others want to go on meanwhile
+        "max_threads": 2 * judge.JUDGING_AT_ONCE + 32,
         "max_file_size": max(getattr(studio.settings.limits, f"{m}_bytes") for m in ("video", "mesh")) + 1_000_000,
         "blocked_paths": [str(studio.settings.data_dir.resolve())],
     }

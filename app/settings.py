@@ -60,6 +60,18 @@ class Settings(BaseSettings):
     )
     judge: str = Field("starter", description="The judge that is chosen at first.")
     max_criteria: int = Field(12, ge=1, description="Criteria that may be judged at once.")
+    judge_memory_gb: float | None = Field(
+        None,
+        gt=0.0,
+        description="Memory that loaded judges may take together, in GB; the one unused longest leaves first. "
+        "No bound where empty.",
+    )
+    batch_size: int = Field(16, ge=1, description="Questions of several people that a judge is asked in one call.")
+    batch_deadline_ms: float = Field(
+        30.0,
+        ge=0.0,
+        description="Longest wait for others who asked together before, in ms; somebody alone never waits.",
+    )
     orphan_hours: float = Field(24.0, ge=0.0, description="Uploads that no pair uses are removed after so many hours.")
     limits: Limits = Field(default_factory=Limits, description="What is accepted of an upload.")
     endpoint: EndpointSpec = Field(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
 
-from app.backends import judge_backend
+from app.backends import judge_backend, judge_residency
 from app.settings import Settings
 from core.agreement import Agreement, agreement
-from core.errors import BadInput, NotFound, StudioError
+from core.errors import BadInput, JobCancelled, NotFound, StudioError
 from core.evidence import Measuring
-from core.judges import JUDGES, Judge
+from core.judges import JUDGES
 from core.judging import judge_questions
 from core.modalities import MODALITIES
 from core.nouns import (
@@ -30,12 +30,16 @@ from core.nouns import (
     Task,
     Verdict,
 )
+from core.seats import Report, State
+from core.ticket import Place
 from storage import records
 from storage.db import open_database, transaction
 from storage.measurements import EvidenceRecords
 from storage.media import MediaStore
 from storage.orphans import collect_orphans
 from storage.records import PairSummary
+
+OPENED_AT_ONCE = 8  # uploads; decoded media are large
 
 
 class Received(Noun):
@@ -97,8 +101,8 @@ class Studio:
         self.engine = open_database(settings.database, journal=settings.journal)
         self.media = MediaStore(settings.media_dir)
         self.measuring = Measuring(settings.limits, EvidenceRecords(self.engine))
-        self._judges: dict[str, Judge] = {}
-        self._loading = threading.Lock()
+        self.residency = judge_residency(settings)
+        self._opening = threading.BoundedSemaphore(OPENED_AT_ONCE)
         self._previewing: dict[str, threading.Lock] = {}
 
     # -- judges ---------------------------------------------------------------------------------------------------
@@ -111,23 +115,11 @@ class Studio:
         ]
         return sorted(states, key=lambda state: (state.unavailable is not None, state.name != self.settings.judge))
 
-    def load_judge(self, name: str = "") -> Judge:
-        """The judge by name, loaded once and kept. Raises NotFound, JudgeFailed or MissingExtra."""
-        name = name or self.settings.judge
-        with self._loading:
-            if name not in self._judges:
-                self._judges[name] = judge_backend(name, self.settings).load()
-            return self._judges[name]
-
     def warm(self, name: str = "") -> None:
         """Load a judge in the background while the person is still typing; what fails is told when it is asked."""
-        if (name or self.settings.judge) not in self._judges:
-            threading.Thread(target=self._warm, args=(name,), daemon=True).start()
-
-    def _warm(self, name: str) -> None:
         # asking the judge raises the same again, where a person can see it
         with contextlib.suppress(Exception):
-            self.load_judge(name)
+            self.residency.request(name or self.settings.judge)
 
     # -- uploads --------------------------------------------------------------------------------------------------
 
@@ -148,8 +140,9 @@ class Studio:
         if known is not None and self.media.has(content.sha256):
             stored = content.model_copy(update={"path": self.media.path(content.sha256)})
             return Received(content=stored, facts=known.facts)
-        opened = plug.open(path, name, self.settings.limits)
-        self.measuring.remember(content, opened)
+        with self._opening:
+            opened = plug.open(path, name, self.settings.limits)
+            self.measuring.remember(content, opened)
         self.media.put(path, opened.suffix)
         with transaction(self.engine) as session:
             records.save_media(session, content, opened.suffix, path.stat().st_size, opened.facts)
@@ -183,13 +176,13 @@ class Studio:
 
     # -- the first trip: judge a pair -----------------------------------------------------------------------------
 
-    def judge(
-        self, request: JudgeRequest, owner: str, report: Callable[[float, str], None] = lambda share, text: None
-    ) -> Judged:
+    def judge(self, request: JudgeRequest, owner: str, report: Report = lambda share, text: None) -> Judged:
         """Judge two received responses under each criterion, and store the pair with its verdicts in one commit.
 
-        Raises BadInput where the request makes no task, NotFound for an unknown judge; a judge that fails on the
-        pair is a verdict with a failure.
+        Raises BadInput where the request makes no task, NotFound for an unknown judge, JudgeFailed or MissingExtra for
+        one that cannot be loaded; a judge that fails on the pair is a verdict with a failure. Where others ask too,
+        `report` is told how many are before this one; JobCancelled raised by it, before the judge has begun, ends the
+        trip and nothing is stored.
         """
         criteria = self._criteria(request.criteria)
         task = Task.of(request.modality, request.context.modality if request.context else None)
@@ -201,12 +194,13 @@ class Studio:
             second=Response(content=request.second, model=request.model_2.strip()),
         )
         report(0.1, "Loading the judge")
-        judge = self.load_judge(request.judge)
-        report(0.4, "Measuring and judging")
-        started = time.perf_counter()
-        questions = [Question(pair=pair, criterion=criterion) for criterion in criteria]
-        verdicts = judge_questions(judge, questions, self.measuring)
-        report(0.9, "Saving")
+        with self.residency.lease(request.judge or self.settings.judge, partial(_tell_loading, report)) as judge:
+            started = time.perf_counter()
+            questions = [Question(pair=pair, criterion=criterion) for criterion in criteria]
+            verdicts = judge_questions(judge.on_behalf(owner, partial(_tell_place, report)), questions, self.measuring)
+        # what has been judged is kept, though nobody may look at it any more
+        with contextlib.suppress(JobCancelled):
+            report(0.9, "Saving")
         with transaction(self.engine) as session:
             pair_id = records.save_pair(session, pair, owner, criteria, seconds=time.perf_counter() - started)
             for verdict in verdicts:
@@ -271,6 +265,25 @@ class Studio:
     def collect_orphans(self) -> int:
         """Remove uploads that no pair uses and that are older than the setting says; returns how many."""
         return collect_orphans(self.engine, self.media, older_than=self.settings.orphan_hours * 3600)
+
+
+def _tell_loading(report: Report, state: State) -> None:
+    """How far a judge is loaded, as between 0.1 and 0.4 of the trip."""
+    done = f", {state.fraction:.0%}" if state.fraction else ""
+    report(0.1 + 0.3 * state.fraction, (state.message or "Loading the judge") + done)
+
+
+def _tell_place(report: Report, place: Place | None) -> None:
+    """Where the questions stand, as between 0.4 and 0.9 of the trip."""
+    if place is None:
+        report(0.4, "Measuring")
+    elif place.begun:
+        done = f", {place.answered} of {place.asked} done" if place.answered else ""
+        with contextlib.suppress(JobCancelled):  # the judge has begun: stopping would spare nobody anything
+            report(0.5 + 0.4 * place.answered / place.asked, f"Judging{done}")
+    else:
+        before = f": {place.ahead} {'question' if place.ahead == 1 else 'questions'} before yours"
+        report(0.4, f"Waiting for the judge{before if place.ahead else ''}")
 
 
 def shown_name(name: str) -> str:

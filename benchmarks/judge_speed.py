@@ -97,7 +97,7 @@ def judge_once(judge: Judge, modality: Modality, sources: list) -> None:
         raise SystemExit(f"{modality.label}: {verdict.failure.message}")
 
 
-def trip_once(modality: Modality, sources: list, judge: Judge) -> float:
+def trip_once(modality: Modality, sources: list) -> float:
     """Seconds of the studio's trip in a fresh data folder (making the folder and its database is not counted)."""
     from app.settings import Settings
     from app.studio import JudgeRequest, Studio
@@ -105,7 +105,8 @@ def trip_once(modality: Modality, sources: list, judge: Judge) -> float:
     folder = Path(tempfile.mkdtemp())
     try:
         studio = Studio(Settings(data_dir=folder))
-        studio._judges["starter"] = judge  # loaded once for every round, as in a running studio
+        with studio.residency.lease("starter"):
+            pass  # loaded before the clock starts, as in a running studio
 
         def trip() -> None:
             received = [
@@ -135,12 +136,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             sources = make(Path(folder))
             judge_once(judge, modality, sources)  # the first time pays for imports
-            trip_once(modality, sources, judge)
+            trip_once(modality, sources)
             rounds = []
             for _ in range(options.rounds):
                 floor = timed(lambda: [decode(source) for source in sources]) if decode else 0.0  # noqa: B023
                 judged = timed(lambda: judge_once(judge, modality, sources))  # noqa: B023
-                rounds.append((floor, judged, trip_once(modality, sources, judge)))
+                rounds.append((floor, judged, trip_once(modality, sources)))
         floor, judged, trip = (statistics.median(column) for column in zip(*rounds, strict=True))
         ratios = (f"{judged / floor:.2f}", f"{trip / floor:.2f}") if decode else ("–", "–")
         decoding = f"{floor * 1000:.1f} ms" if decode else "–"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
+from core.errors import JobCancelled
 from core.modalities import MODALITIES, Limits, Opened
 from core.nouns import Content, Evidence, Modality, PreferencePair
 
@@ -92,3 +95,40 @@ class Measuring:
             if self.cache:
                 self.cache.put(key, known)
         return known
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What measuring a pair gave, its evidence or the error, so that it can be told later and in another thread."""
+
+    pair: PreferencePair
+    evidence: tuple[Evidence, Evidence] | None
+    error: Exception | None
+    seconds: float
+
+    @classmethod
+    def now(cls, pair: PreferencePair, measure: Measurer) -> Measured:
+        """Measure here and now. Raises JobCancelled, since then nobody wants the evidence any more."""
+        started = time.perf_counter()
+        try:
+            evidence, error = measure(pair), None
+        except JobCancelled:
+            raise
+        except Exception as failed:
+            evidence, error = None, failed
+        return cls(pair, evidence, error, time.perf_counter() - started)
+
+
+class Remembering:
+    """A measurer that has some pairs, these very objects, measured already; others it gives to `measure`."""
+
+    def __init__(self, known: Iterable[Measured], measure: Measurer) -> None:
+        self._known, self._measure = {id(one.pair): one for one in known}, measure
+
+    def __call__(self, pair: PreferencePair) -> tuple[Evidence, Evidence]:
+        known = self._known.get(id(pair))
+        if known is None:
+            return self._measure(pair)
+        if known.evidence is None:
+            raise known.error or AssertionError("measured neither evidence nor an error")
+        return known.evidence

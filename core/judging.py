@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from core.errors import BadInput, JudgeFailed, StudioError
+from core.errors import BadInput, JobCancelled, JudgeFailed, StudioError
 from core.evidence import Measurer
 from core.judges import Judge
 from core.nouns import FailureKind, Preference, Question, Verdict
@@ -38,7 +38,8 @@ def preference_of(difference: float, tie_threshold: float) -> Preference:
 def judge_questions(judge: Judge, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
     """Verdicts in order, one a question; whatever a judge raises becomes that question's failure.
 
-    A batch that raises is asked again one by one, so that one bad pair costs the others nothing.
+    A batch that raises is asked again in halves, down to the one question that it is about, so that one bad pair
+    costs the others no verdict and few calls. Only JobCancelled is raised: then nobody wants the answers any more.
     """
     if not questions:
         return []
@@ -48,9 +49,12 @@ def judge_questions(judge: Judge, questions: Sequence[Question], measure: Measur
         if len(verdicts) != len(questions):
             raise JudgeFailed(f"{judge.name} answered {len(verdicts)} of {len(questions)} questions.")
         return verdicts
+    except JobCancelled:
+        raise
     except Exception as error:
         if len(questions) > 1:
-            return [verdict for question in questions for verdict in judge_questions(judge, [question], measure)]
+            half = len(questions) // 2
+            return [v for part in (questions[:half], questions[half:]) for v in judge_questions(judge, part, measure)]
         if not isinstance(error, StudioError):
             log.exception("%s failed on a question", judge.name)
         return [

@@ -10,6 +10,7 @@ from app import widgets
 from app.examples import examples as ready_examples
 from app.studio import JudgeRequest, Studio
 from app.tabs._judge_layout import Desk
+from app.tabs.judge import JUDGING_AT_ONCE
 from core.errors import BadInput
 from core.nouns import Annotation, Answer, Content, Modality, Task
 
@@ -142,7 +143,7 @@ def expose(studio: Studio, desk: Desk, picker: gr.Dropdown) -> None:
         ],
         answered,
         api_name="judge",
-        concurrency_limit=2,
+        concurrency_limit=JUDGING_AT_ONCE,
     )  # fmt: skip
     button.click(
         annotate, [pair, criterion, answer, strength, reason, picker, annotator], answered, api_name="annotate"

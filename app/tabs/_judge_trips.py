@@ -6,7 +6,8 @@ import queue
 import random
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
@@ -18,7 +19,9 @@ from app.tabs import _judge_layout as layout
 from app.tabs import _verdict_view as view
 from app.tabs._judge_places import Places, Update
 from app.tabs._session import Session
+from core.errors import JobCancelled
 from core.nouns import Answer, Content, Modality
+from core.seats import Report
 
 GUEST = re.compile(r"guest-[0-9a-f]{12}")
 
@@ -87,22 +90,23 @@ class Trips:
         )
         owner = person(guest, request)
         try:
-            for told in _told_while(lambda report: self.studio.judge(asked, owner, report)):
-                if isinstance(told, str):
-                    yield {
-                        desk.result: view.judging(len(lines), told),
-                        desk.note: "",
-                        desk.votes: gr.update(visible=False),
-                    }
-                else:
-                    session = Session.begun(
-                        told.pair,
-                        told.verdicts,
-                        judge,
-                        blind=blind,
-                        flipped=blind and random.random() < 0.5,  # noqa: S311
-                    )
-                    yield self._on_table(session, first, second, text_1, text_2, mode, owner)
+            with closing(_told_while(lambda report: self.studio.judge(asked, owner, report))) as news:
+                for told in news:
+                    if isinstance(told, str):
+                        yield {
+                            desk.result: view.judging(len(lines), told),
+                            desk.note: "",
+                            desk.votes: gr.update(visible=False),
+                        }
+                    else:
+                        session = Session.begun(
+                            told.pair,
+                            told.verdicts,
+                            judge,
+                            blind=blind,
+                            flipped=blind and random.random() < 0.5,  # noqa: S311
+                        )
+                        yield self._on_table(session, first, second, text_1, text_2, mode, owner)
         except Exception as error:
             yield self.places.cleared() | {desk.note: widgets.refused(widgets.told(error))}
 
@@ -229,21 +233,36 @@ def picked(event: gr.EventData) -> tuple[str, str]:
     return str(data.get("what", ""))[:40], str(data.get("value", ""))[:200]
 
 
-def _told_while(work) -> Iterator[str | Judged]:
-    """Run `work(report)` in a thread: first what it reports, then its result; what it raises is raised here."""
+def _told_while(work: Callable[[Report], Judged]) -> Generator[str | Judged]:
+    """Run `work(report)` in a thread: first what it reports, then its result; what it raises is raised here.
+
+    Once this is closed, as when the page is left, the next report raises JobCancelled in `work`.
+    """
     told: queue.Queue[tuple[str, Any]] = queue.Queue()
+    left = threading.Event()
+
+    def report(share: float, text: str) -> None:
+        if left.is_set():
+            raise JobCancelled("The page was left.")
+        told.put(("text", text))
 
     def run() -> None:
         try:
-            told.put(("done", work(lambda share, text: told.put(("text", text)))))
+            told.put(("done", work(report)))
         except Exception as error:
             told.put(("error", error))
 
     threading.Thread(target=run, daemon=True).start()
-    while True:
-        kind, value = told.get()
-        if kind == "error":
-            raise value
-        yield value
-        if kind == "done":
-            return
+    try:
+        while True:
+            kind, value = told.get()
+            # the page is slower than what is told: only the newest is worth showing
+            while kind == "text" and not told.empty():
+                kind, value = told.get()
+            if kind == "error":
+                raise value
+            yield value
+            if kind == "done":
+                return
+    finally:
+        left.set()

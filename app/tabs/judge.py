@@ -13,6 +13,8 @@ from app.tabs._judge_trips import Trips, Update, person, picked
 from app.tabs._session import Session
 from core.nouns import Answer
 
+JUDGING_AT_ONCE = 24  # people, and as many programs; the judge's own line is fair between them
+
 
 def build(studio: Studio, demo: gr.Blocks, guest: gr.BrowserState, judge: gr.Dropdown) -> Desk:
     """Lay the tab out inside the current Blocks and bind its events; on load, a pair named in the address is opened."""
@@ -40,7 +42,7 @@ def build(studio: Studio, demo: gr.Blocks, guest: gr.BrowserState, judge: gr.Dro
         desk.modality, desk.context_kind, desk.prompt, desk.criteria, desk.text_1, desk.text_2, desk.model_1,
         desk.model_2, desk.slot_1, desk.slot_2, desk.slot_context, desk.mode, desk.blind, judge, guest,
     ]  # fmt: skip
-    on(desk.judge_now.click, trips.judge_now, asked, concurrency_limit=2).then(
+    on(desk.judge_now.click, trips.judge_now, asked, concurrency_limit=JUDGING_AT_ONCE).then(
         past.listed, [guest], desk.history, show_progress="hidden", api_visibility="private"
     )
 

@@ -13,7 +13,12 @@ from core.plugs import Shelf
 
 
 class Judge(Protocol):
-    """A backend with a model and its settings. Batch first; safe to call from several threads."""
+    """A backend with a model and its settings. Batch first; safe to call from several threads.
+
+    It may say two things about itself, for those who put many callers' questions together (`core.gathering`): with
+    `measures = True` that it goes by the evidence, and with `at_once` above 1 how many questions it answers side by
+    side, as one does that asks a server. It may have a `close()`.
+    """
 
     name: str
 
@@ -44,6 +49,13 @@ class ConfigurableBackend(JudgeBackend, Protocol):
 
         A new value, so that the shelf keeps no settings and two sets of them can be used side by side.
         """
+
+
+class SizedBackend(JudgeBackend, Protocol):
+    """A backend whose model takes memory worth counting (`core.residency`)."""
+
+    def size(self) -> int:
+        """Bytes that the backend's own default takes when loaded, known without loading it."""
 
 
 JUDGES: Shelf[JudgeBackend] = Shelf("core.judges", "judge")

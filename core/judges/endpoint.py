@@ -60,6 +60,11 @@ class EndpointJudge:
         self._requests = ThreadPoolExecutor(spec.concurrency, thread_name_prefix="endpoint")
 
     @property
+    def at_once(self) -> int:
+        """Questions that are worth asking side by side: one for each request that may be under way."""
+        return self.spec.concurrency
+
+    @property
     def usage(self) -> Usage:
         """Requests, tokens and cost since this judge was loaded."""
         return self._server.usage

@@ -29,6 +29,8 @@ Measured = tuple[Evidence, Evidence]
 class StarterJudge:
     """r(c, x, y) of the starter. Threads share the weights, which are read once."""
 
+    measures = True
+
     def __init__(self, folder: Path, name: str = NAME) -> None:
         self.folder, self.name = folder, name
         self._starter: Starter | None = None
@@ -146,6 +148,11 @@ class StarterBackend:
         if not (ASSETS / "model.safetensors").is_file():
             return "The starter's weights are missing from assets/starter; reinstall the program, or train it."
         return None
+
+    def size(self) -> int:
+        """Bytes of the shipped weights; 0 where they are missing, which `load` then tells."""
+        weights = ASSETS / "model.safetensors"
+        return weights.stat().st_size if weights.is_file() else 0
 
     def load(self, model: Path | str | None = None) -> StarterJudge:
         """A starter from a folder that training wrote, or the shipped one, with its weights read."""

@@ -85,7 +85,7 @@ def test_one_bad_question_costs_the_others_nothing(error: Exception, kind: Failu
     assert [v.preference for v in verdicts] == [Preference.TIE, None, Preference.TIE]
     assert verdicts[1].failure is not None
     assert (verdicts[1].failure.kind, verdicts[1].failure.message) == (kind, message)
-    assert judge.batches == [3, 1, 1, 1]
+    assert judge.batches == [3, 1, 2, 1, 1]
 
 
 def test_a_judge_that_answers_too_few_questions_is_not_believed() -> None:
