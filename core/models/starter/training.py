@@ -233,7 +233,7 @@ def _reading(
     ordered = {modality: attributes[modality] for modality in Modality if modality in attributes}
     teacher = Teacher(ordered, recipe.training, tuple(criteria_bank(data_dir)))
     asked = _named(recipe.training, "reading_", "head", "weight", "word", "joined", "elsewhere")
-    told = [recipe.seed, recipe.shape.model_dump(), asked, ordered, teacher.told]
+    told = [recipe.seed, _sizes(recipe), asked, ordered, teacher.told]
     learn_to_read(
         model, vocabulary, teacher, recipe, _keeper(stages, "reading", told, report), stages.state("reading", told)
     )
@@ -244,9 +244,15 @@ def _answers(
 ) -> None:
     human, z = material.human[Modality.TEXT], material.human_z[Modality.TEXT]
     asked = _named(recipe.training, "answer_", "head", "weight")
-    told = [recipe.seed, recipe.shape.model_dump(), asked, model.config.measures[Modality.TEXT.value], len(human.texts)]
+    measures = model.config.measures[Modality.TEXT.value]
+    told = [recipe.seed, _sizes(recipe), asked, measures, len(human.texts)]
     keep, resumed = _keeper(stages, "answers", told, report), stages.state("answers", told)
     learn_answers(model, vocabulary, human, z, recipe, keep, resumed)
+
+
+def _sizes(recipe: Recipe) -> dict[str, Any]:
+    """The network's sizes without the vocabulary's: words are not trained, so one that no wording has may come or go."""
+    return recipe.shape.model_dump(exclude={"vocab_size"})
 
 
 def _named(steps: Steps, *starts: str) -> dict[str, Any]:
