@@ -251,7 +251,7 @@ def _answers(
 
 
 def _sizes(recipe: Recipe) -> dict[str, Any]:
-    """The network's sizes without the vocabulary's: words are not trained, so one that no wording has may come or go."""
+    """Sizes without the vocabulary: words are not trained, so one that no wording has may come or go."""
     return recipe.shape.model_dump(exclude={"vocab_size"})
 
 
