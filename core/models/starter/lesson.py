@@ -49,8 +49,8 @@ class Teacher:
             for modality in attributes
         }
         # all that lessons are drawn from, for whoever has to know whether it is still the same
-        self.told = [[*map(str, key), w.own, w.gloss] for key, w in self.wordings.items()] + [*self.unaskable.items()]
-        self.told.append(frames().model_dump())
+        self.told: list[object] = [[*map(str, key), w.own, w.gloss] for key, w in self.wordings.items()]
+        self.told += [*self.unaskable.items(), frames().model_dump()]
         self.asked = [(modality, name) for modality, names in attributes.items() for name in names]
 
     def lesson(self, rng: np.random.Generator, wordings: int) -> Lesson:
