@@ -84,7 +84,7 @@ def constrain(model: Any, grammar: Grammar) -> None:
 
     @functools.wraps(generate)
     def generate_records(*arguments: Any, **settings: Any) -> Any:
-        return generate(*arguments, logits_processor=[OnlyRecords(grammar)], **settings)
+        return generate(*arguments, logits_processor=[OnlyRecords(grammar)], use_cache=True, **settings)
 
     model.generate = generate_records
 

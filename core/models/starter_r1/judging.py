@@ -58,6 +58,7 @@ class R1:
                 attention_mask=asked["attention_mask"],
                 max_new_tokens=self.grammar.steps,
                 do_sample=False,
+                use_cache=True,
                 logits_processor=[OnlyRecords(self.grammar)],
             )
         return self.tokenizer.batch_decode(written[:, asked["input_ids"].shape[1] :], skip_special_tokens=True)

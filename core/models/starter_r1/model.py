@@ -50,6 +50,7 @@ def read_model(folder: Path) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]
 
 
 def save_model(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:
+    model.config.use_cache = True  # the Trainer turns it off, and without it writing takes ten times as long
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

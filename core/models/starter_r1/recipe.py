@@ -42,6 +42,7 @@ class Steps(Noun):
 class Writing(Steps):
     """Supervised fine-tuning: `batch` sheets with their records a step."""
 
+    sheet_weight: float = Field(default=0.2, description="weight of the sheet's tokens in the loss, against 1")
     score_weight: float = Field(default=10.0, description="weight of A's score in the loss; it decides the verdict")
 
 

@@ -17,7 +17,7 @@ from core.errors import BadInput
 from core.models.starter_r1.brief import Brief, prompt_of
 from core.models.starter_r1.model import new_model, save_model
 from core.models.starter_r1.pace import Diary, Pace, Report
-from core.models.starter_r1.recipe import Recipe
+from core.models.starter_r1.recipe import Recipe, Writing
 from core.models.starter_r1.records import record_of
 from core.models.starter_r1.skeleton import SCORE_A
 from core.models.starter_r1.tokens import learn_tokens
@@ -26,7 +26,7 @@ Row = dict[str, list[Any]]
 
 
 class Writer(Trainer):
-    """Trainer of the records' tokens, each with a weight of its own; only they are put through the last layer."""
+    """Trainer of weighted tokens; those without weight are not put through the last layer."""
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -58,8 +58,9 @@ def examples_of(briefs: Sequence[Brief], recipe: Recipe) -> list[Example]:
 def sft(briefs: Sequence[Brief], out_dir: Path, recipe: Recipe, report: Report) -> Path:
     """Learn tokens and train a new model on records of `briefs`. Returns the folder that holds it.
 
-    The loss is the mean cross-entropy of the record's tokens, where A's score counts `score_weight` times and the sheet
-    is only read. Raises BadInput without briefs.
+    The loss is the mean cross-entropy of the tokens, where A's score counts `score_weight` times and those of the sheet
+    `sheet_weight` times: a model that starts from nothing learns the language of sheets from them as well. Raises
+    BadInput without briefs.
     """
     if not briefs:
         raise BadInput("There are no briefs to learn from; give at least one.")
@@ -69,7 +70,7 @@ def sft(briefs: Sequence[Brief], out_dir: Path, recipe: Recipe, report: Report) 
     model = new_model(recipe.shape, tokenizer, recipe.seed)
     report(f"{len(examples)} records, {len(tokenizer)} tokens, {model.num_parameters() / 1e6:.1f} million parameters")
     score = tokenizer(SCORE_A)["input_ids"][0]
-    rows = [_row(tokenizer, example, score, recipe.sft.score_weight) for example in examples]
+    rows = [_row(tokenizer, example, score, recipe.sft) for example in examples]
     fitting = [row for row in rows if len(row["input_ids"]) <= recipe.shape.longest]
     report(f"{len(rows) - len(fitting)} records are too long; mean length {_mean_length(fitting):.0f} tokens")
     pace = Pace(recipe.sft)
@@ -100,12 +101,12 @@ def sft(briefs: Sequence[Brief], out_dir: Path, recipe: Recipe, report: Report) 
     return save_model(model, tokenizer, out_dir)
 
 
-def _row(tokenizer: Any, example: Example, score: int, score_weight: float) -> Row:
+def _row(tokenizer: Any, example: Example, score: int, loss: Writing) -> Row:
     """The tokens of sheet and record, and the weight of each in the loss: the one after `score` decides."""
     prompt = tokenizer(example.prompt)["input_ids"]
     record = [*tokenizer(example.record)["input_ids"], tokenizer.eos_token_id]
-    weights = [0.0] * len(prompt) + [1.0] * len(record)
-    weights[len(prompt) + record.index(score) + 1] = score_weight
+    weights = [loss.sheet_weight] * len(prompt) + [1.0] * len(record)
+    weights[len(prompt) + record.index(score) + 1] = loss.score_weight
     return {"input_ids": prompt + record, "weights": weights}
 
 

@@ -94,6 +94,11 @@ def test_the_judge_answers_in_order_and_readably(reinforced: Path) -> None:
     assert judge.judge([]) == []
 
 
+def test_training_leaves_the_cache_on(trained: Path, reinforced: Path) -> None:
+    for folder in (trained, reinforced):
+        assert read_model(folder)[0].config.use_cache  # without it, writing takes ten times as long
+
+
 def test_a_sheet_that_is_too_long_is_a_failure_and_costs_the_others_nothing(trained: Path) -> None:
     judge = R1.read(trained)
     long = "日" * 40  # a token a byte, and printed whole
