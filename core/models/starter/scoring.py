@@ -19,6 +19,7 @@ from core.nouns import Evidence, Modality
 
 UNREADABLE_SHARE = 0.3
 LEAST_WISH = 0.1
+SURELY_SEEN = 0.99
 THREADS = 4
 
 
@@ -111,10 +112,11 @@ class Starter:
             rows.append(np.concatenate([pair[None], exchanged]).reshape(-1, pair.shape[-1]))
         scores = score(self.model, modality, np.concatenate(rows)).astype(np.float64)
         scores = scores.reshape(-1, 2, scores.shape[-1])
-        answers = self._answers(modality, criteria, z, texts) / temperature
+        sights = [float(seen[asked.index(criterion)]) for criterion in criteria]
+        answers = self._answers(modality, criteria, sights, z, texts) / temperature
         found, start = [], 0
         for place, (criterion, weight, columns) in enumerate(zip(criteria, own, swapped, strict=True)):
-            sight = float(seen[asked.index(criterion)])
+            sight = sights[place]
             rewards = scores[start : start + 1 + len(columns)] @ weight
             if answers.size:
                 rewards = blend(rewards, sight, answers[place], criterion)
@@ -142,18 +144,25 @@ class Starter:
         self,
         modality: Modality,
         criteria: Sequence[str | None],
+        sights: Sequence[float],
         z: np.ndarray,
         texts: Sequence[tuple[str, str, str]] | None,
     ) -> np.ndarray:
-        """t(c, x, y) of both responses of every question (questions, 2); empty where answers are not read."""
+        """t(c, x, y) of both responses of every question (questions, 2); empty where answers are not read.
+
+        Reading takes longer than all the rest, so it is left out, as zero, where it would weigh next to nothing because
+        the criterion is seen, or change nothing because the criterion is refused.
+        """
         if texts is None or modality is not Modality.TEXT or not self.config.reads_answers:
             return np.zeros((0, 2))
-        asked = [
-            (criterion, text[0], text[1 + side])
-            for criterion, text in zip(criteria, texts, strict=True)
-            for side in (0, 1)
-        ]
-        return answered(self.model, self.vocabulary, asked, z.reshape(-1, z.shape[-1])).reshape(-1, 2).astype(float)
+        refused = self.calibration[modality].coverage_threshold
+        rows = [n for n, c in enumerate(criteria) if c is None or refused <= sights[n] < SURELY_SEEN]
+        found = np.zeros((len(criteria), 2))
+        if rows:
+            asked = [(criteria[row], texts[row][0], texts[row][1 + side]) for row in rows for side in (0, 1)]
+            values = z[rows].reshape(-1, z.shape[-1])
+            found[rows] = answered(self.model, self.vocabulary, asked, values).reshape(-1, 2)
+        return found
 
     def _wishes(self, modality: Modality, weight: np.ndarray, gain: np.ndarray) -> tuple[Wish, ...]:
         names, glosses = self.config.attributes[modality.value], self.config.glosses.get(modality.value, {})
