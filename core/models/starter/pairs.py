@@ -71,10 +71,10 @@ class PairBank:
         self.z = sheet.standardise(table)
         self.attributes = {a.name: a for a in CHANGES[self.modality].attributes}
         learned = variants.splits[variants.file] == "train"
-        self.effect = effects(self.z[learned], variants.levels[learned], variants.file[learned])
+        taught = effects(self.z[learned], variants.levels[learned], variants.file[learned])
         # which pairs are fair to ask is known best from every file, held-out changes included; nothing is learned there
         everywhere = effects(self.z, variants.levels, variants.file)
-        self._kin = {"train": likeness(self.effect)} | dict.fromkeys(("choose", "test"), likeness(everywhere))
+        self._kin = {"train": likeness(taught)} | dict.fromkeys(("choose", "test"), likeness(everywhere))
         self._by_file: dict[str, list[np.ndarray]] = defaultdict(list)
         for owner in np.unique(variants.file):
             self._by_file[variants.splits[owner]].append(np.flatnonzero(variants.file == owner))

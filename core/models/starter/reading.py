@@ -6,9 +6,7 @@ that is asked for and its opposite alone: mistaking an attribute costs little, m
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
+from core.models.starter.descent import Course, Keep, descend
 from core.models.starter.lesson import Lesson, Teacher
 from core.models.starter.model import StarterModel
 from core.models.starter.recipe import Recipe
 from core.models.starter.vocabulary import Vocabulary
-
-Keep = Callable[[dict[str, Any]], None]
 
 
 def read_together(model: StarterModel, vocabulary: Vocabulary, criteria: Sequence[str], chunks: int = 1) -> Tensor:
@@ -57,50 +54,22 @@ def reading_loss(model: StarterModel, pooled: Tensor, lesson: Lesson, smoothing:
 def learn_to_read(
     model: StarterModel, vocabulary: Vocabulary, teacher: Teacher, recipe: Recipe, keep: Keep, resumed: dict[str, Any]
 ) -> None:
-    """Train the criterion encoder and the wishes of every modality; AdamW, warm-up, cosine to zero.
+    """Train the criterion encoder and the wishes of every modality; `keep` and `resumed` as in `descent.descend`.
 
-    `keep` gets the state every `checkpoint_every` steps and a line of figures every `report_every`; `resumed` is a
-    state that was kept, or empty. Matrix products run in bfloat16 where the recipe says so.
+    Matrix products run in bfloat16 where the recipe says so.
     """
     steps = recipe.training
-    trained = [*model.encoder.parameters(), *model.wishes.parameters()]
-    groups = [
-        {"params": list(model.encoder.parameters()), "lr": steps.reading_rate},
-        {"params": list(model.wishes.parameters()), "lr": steps.head_rate},
-    ]
-    rates = [steps.reading_rate, steps.head_rate]
-    optimiser = torch.optim.AdamW(groups, weight_decay=steps.weight_decay)
-    step, spent = 0, 0.0
-    if resumed:
-        model.encoder.load_state_dict(resumed["encoder"])
-        model.wishes.load_state_dict(resumed["wishes"])
-        optimiser.load_state_dict(resumed["optimiser"])
-        step, spent = resumed["step"], resumed["spent"]
-    model.train()
-    started, losses = time.monotonic() - spent, []
-    while step < steps.reading_steps and spent < steps.reading_minutes * 60:
-        # where time is short the schedule follows the clock, so that it always ends annealed
-        progress = max(step / steps.reading_steps, spent / (steps.reading_minutes * 60))
-        rate = min(1.0, progress / 0.05 + 0.01) * 0.5 * (1 + math.cos(math.pi * progress))
-        for group, full in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = full * rate
-        # every step has its own generator, so a resumed run sees what an unbroken one would
+
+    def loss_of(step: int) -> Tensor:
         torch.manual_seed(recipe.seed * 100_019 + step)
         lesson = teacher.lesson(np.random.default_rng([recipe.seed, 3, step]), steps.reading_wordings)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             pooled = read_together(model, vocabulary, lesson.criteria, chunks=4)
-        loss = reading_loss(model, pooled, lesson)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimiser.step()
-        step, spent = step + 1, time.monotonic() - started
-        losses.append(float(loss.detach()))
-        last = step == steps.reading_steps or spent >= steps.reading_minutes * 60
-        if step % steps.report_every == 0 or last:
-            keep({"line": {"step": step, "seconds": round(spent, 1), "loss": float(np.mean(losses))}})
-            losses.clear()
-        if step % steps.checkpoint_every == 0 or last:
-            kept = {"encoder": model.encoder.state_dict(), "wishes": model.wishes.state_dict()}
-            keep({"state": kept | {"optimiser": optimiser.state_dict(), "step": step, "spent": spent}})
-    model.eval()
+        return reading_loss(model, pooled, lesson)
+
+    groups = [
+        (list(model.encoder.parameters()), steps.reading_rate),
+        (list(model.wishes.parameters()), steps.head_rate),
+    ]
+    course = Course(steps.reading_steps, steps.reading_minutes)
+    descend({"encoder": model.encoder, "wishes": model.wishes}, groups, course, steps, loss_of, keep, resumed)

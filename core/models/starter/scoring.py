@@ -25,13 +25,11 @@ THREADS = 4
 
 @dataclass(frozen=True)
 class Wish:
-    """More (weight > 0) or less (weight < 0) of an attribute, as a criterion was read: `gloss` says it in words, `gain`
-    is the wish's share of the difference of rewards, in nats."""
+    """More (weight > 0) or less (weight < 0) of an attribute, as a criterion was read: `gloss` says it in words."""
 
     attribute: str
     gloss: str
     weight: float
-    gain: float
 
 
 @dataclass
@@ -134,7 +132,7 @@ class Starter:
                         sheet.names[column]: float(effect)
                         for column, effect in zip(columns, (before - after) / 2, strict=True)
                     },
-                    wishes=self._wishes(modality, weight * temperature, (scores[start, 0] - scores[start, 1]) * weight),
+                    wishes=self._wishes(modality, weight * temperature),
                 )
             )
             start += 1 + len(columns)
@@ -164,7 +162,7 @@ class Starter:
             found[rows] = answered(self.model, self.vocabulary, asked, values).reshape(-1, 2)
         return found
 
-    def _wishes(self, modality: Modality, weight: np.ndarray, gain: np.ndarray) -> tuple[Wish, ...]:
+    def _wishes(self, modality: Modality, weight: np.ndarray) -> tuple[Wish, ...]:
         names, glosses = self.config.attributes[modality.value], self.config.glosses.get(modality.value, {})
         found = []
         for place in np.argsort(-np.abs(weight)):
@@ -172,7 +170,7 @@ class Starter:
                 break
             name, less = names[place], bool(weight[place] < 0)
             gloss = glosses.get(name, (f"more {name}", f"less {name}"))[less]
-            found.append(Wish(name, gloss, float(weight[place]), float(gain[place])))
+            found.append(Wish(name, gloss, float(weight[place])))
         return tuple(found)
 
     def _sheet(self, modality: Modality, evidence: Sequence[tuple[Evidence, Evidence]]) -> Sheet:

@@ -26,13 +26,14 @@ from core.models.starter.answers import learn_answers
 from core.models.starter.attributes import Ranked, learn_attributes
 from core.models.starter.changes import CHANGES
 from core.models.starter.config import OVERALL, StarterConfig
+from core.models.starter.descent import Keep
 from core.models.starter.encoder import start_from
 from core.models.starter.examination import coverages, examine, examine_general
 from core.models.starter.human import HumanPairs, prepare_human
 from core.models.starter.lesson import Teacher
 from core.models.starter.model import StarterModel
 from core.models.starter.pairs import PairBank
-from core.models.starter.reading import Keep, learn_to_read
+from core.models.starter.reading import learn_to_read
 from core.models.starter.recipe import Recipe, Steps
 from core.models.starter.sheet import Sheet
 from core.models.starter.sources import criteria_bank

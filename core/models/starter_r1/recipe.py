@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from core.errors import BadInput
+from core.models.recipes import read_recipe
 from core.models.starter_r1.rewards import Weights
 from core.nouns import Noun
 
@@ -75,8 +74,4 @@ class Recipe(Noun):
     @classmethod
     def read(cls, path: Path | None = None) -> Recipe:
         """Read a YAML file (the shipped recipe where None); BadInput names the field that does not fit."""
-        path = path or DEFAULT
-        try:
-            return cls.model_validate(yaml.safe_load(path.read_text("utf-8")))
-        except (OSError, yaml.YAMLError, ValidationError) as error:
-            raise BadInput(f"The recipe {path.name!r} cannot be used: {error}") from error
+        return read_recipe(cls, path or DEFAULT)
