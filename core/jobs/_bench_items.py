@@ -66,10 +66,11 @@ def checked(
         told = _told(rows, bad)
         log.warning("%s", told)
         if wanted is BenchItems.REFUSE:
+            left = len(rows) - len(places)
+            without = f"Set bench_items to leave_out to train on the other {left:,}" if left else "Name another source"
             raise BadInput(
-                f"{told} A judge that was trained on them cannot be examined on them. Set bench_items to leave_out to "
-                f"train on the other {len(rows) - len(places):,}, or to train_on to train on all, which the card of "
-                "the model will say."
+                f"{told} A judge that was trained on them cannot be examined on them. {without}, or set bench_items to "
+                "train_on to train on all, which the card of the model will say."
             )
         if wanted is BenchItems.LEAVE_OUT and len(places) == len(rows):
             raise BadInput(f"{told} Without them nothing is left to train on; name another source.")
