@@ -46,7 +46,7 @@ class AudioFingerprint:
         """The share of different bits where both are heard, at the best of a few shifts; 1.0 where that is less than
         half of what is heard of either."""
         one, other = _words(first), _words(second)
-        least = max(LEAST, np.count_nonzero(one) // 2, np.count_nonzero(other) // 2)
+        least = max(LEAST, *(int(np.count_nonzero(words)) // 2 for words in (one, other)))
         return min(_different(one, other, shift, least) for shift in SHIFTS)
 
     def keys(self, fingerprint: bytes) -> Iterable[tuple[int, bytes]]:

@@ -29,7 +29,8 @@ class MeshFingerprint:
         rng = np.random.default_rng(0)
         apart = np.linalg.norm(_points(corners, rng) - _points(corners, rng), axis=1)
         levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
-        return np.round(np.quantile(apart, levels) / apart.mean() / UNIT).astype(">u2").tobytes()
+        told = np.quantile(apart, levels) / apart.mean() / UNIT
+        return np.round(told).clip(0, 0xFFFF).astype(">u2").tobytes()
 
     def distance(self, first: bytes, second: bytes) -> float:
         """The mean difference of the quantiles (the earth mover's distance of both), at most 1.0."""
