@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from app.jobs import Jobs
 from core.bench_metrics import Outcome, Summary, Ties
 from core.benches import BenchItem
 from core.benching import Result, outcomes_of
+from core.checkpoints import JudgeCard
 from core.errors import NotFound
 from core.jobs.bench_run import ITEMS, RESULT
 from core.nouns import Noun
@@ -26,6 +28,7 @@ class BenchRun(Noun):
 
     job: Job
     result: Result
+    trained_on: int = 0  # items of the bench that the judge has learned from
 
     def summary(self, ties: Ties) -> Summary | None:
         """Its figures under one way to count ties; None where its bench does not count so."""
@@ -49,11 +52,11 @@ class BenchRuns:
 
     def finished(self) -> list[BenchRun]:
         """Newest first; without those of which the folder is gone or lies on another machine."""
-        runs = []
+        runs, learned = [], self._learned()
         for job in self.jobs.newest(kind=KIND):
             if job.state is JobState.DONE:
                 try:
-                    runs.append(self._run(job))
+                    runs.append(self._run(job, learned))
                 except NotFound:
                     continue
         return runs
@@ -67,7 +70,7 @@ class BenchRuns:
         job = self.jobs.find(job_id)
         if job.kind != KIND or job.state is not JobState.DONE:
             raise NotFound("This run of a bench is not done; choose one that is.")
-        return self._run(job)
+        return self._run(job, self._learned())
 
     def judged(self, job_id: str) -> JudgedItems:
         """Its pairs with the verdicts on them. Raises NotFound."""
@@ -78,9 +81,17 @@ class BenchRuns:
         """Queue a judge on the bench that comes with the program. Raises NotFound or BadInput."""
         return self.jobs.add(KIND, {"judge": judge}, owner)
 
-    def _run(self, job: Job) -> BenchRun:
+    def _learned(self) -> dict[str, dict[str, int]]:
+        """By the name of a judge that a job made, how many items of which bench it was trained on."""
+        with transaction(self.jobs.engine, write=False) as session:
+            made = [(one.job, JudgeCard.of(one.card)) for one in job_events.checkpoints(session)]
+        return {f"{card.judge}:{job}": card.bench_items for job, card in made if card is not None}
+
+    def _run(self, job: Job, learned: Mapping[str, Mapping[str, int]]) -> BenchRun:
         try:
-            return BenchRun(job=job, result=Result.model_validate_json(self._text(job.id, RESULT)))
+            result = Result.model_validate_json(self._text(job.id, RESULT))
+            seen = learned.get(result.settings.judge, {}).get(result.settings.bench, 0)
+            return BenchRun(job=job, result=result, trained_on=seen)
         except ValidationError as error:
             raise NotFound(f"The figures of the run {job.id} cannot be read; run the bench again.") from error
 

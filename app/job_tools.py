@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from app.backends import judge_residency
+from app.bench_guard import BenchGuard
 from app.examples import FOLDER as EXAMPLES
 from app.gpu import GpuLock
 from app.settings import Settings
+from core.contamination import BenchIndex
 from core.errors import BadInput, NotFound
 from core.evidence import Measuring
 from core.formats import FORMATS, BadRow, LabelledPair, PairFormat
@@ -33,6 +35,8 @@ class Tools:
         self.settings, self.engine, self.job_id, self.watch = settings, engine, job_id, watch
         self.limits = settings.limits
         self.measure = Measuring(settings.limits, EvidenceRecords(engine))
+        self._guard = BenchGuard(settings, engine)
+        self.mark = self._guard.marking
         self._residency = judge_residency(settings, engine)
         self._gpu = GpuLock(settings.data_dir)
 
@@ -53,6 +57,9 @@ class Tools:
 
     def gpu(self) -> AbstractContextManager[None]:
         return self._gpu.hold(self.watch)
+
+    def bench_index(self, watch: Watch) -> BenchIndex:
+        return self._guard.index(watch)
 
     def done(self) -> Set[str]:
         if self.job_id is None:
@@ -85,6 +92,7 @@ class Tools:
         for line, ((pair_id, criterion), votes) in enumerate(asked.items(), 1):
             with transaction(self.engine, write=False) as session:
                 pair = records.find_pair(session, media, pair_id)
+                bench_item = records.bench_item_of(session, pair_id)
             (label, most), *others = votes.most_common(2)
             split = bool(others) and others[0][1] == most
             yield LabelledPair(
@@ -93,6 +101,7 @@ class Tools:
                 criterion=criterion,
                 label=None if split else label,
                 reason="" if split else reasons.get((pair_id, criterion, label), ""),
+                bench_item=bench_item,
             )
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from app.admins import Admins
 from app.backends import judge_backends, judge_residency
+from app.bench_guard import BenchGuard
 from app.gpu import GpuLock
 from app.jobs import Jobs
 from app.settings import Settings
@@ -25,6 +26,7 @@ from core.nouns import (
     Answer,
     Content,
     Evidence,
+    ItemName,
     Modality,
     Noun,
     PreferencePair,
@@ -71,6 +73,7 @@ class Judged(Noun):
 
     pair: PreferencePair
     verdicts: tuple[Verdict, ...]
+    bench_item: ItemName | None = None  # which item of a bench the pair is, where it is one
 
 
 class Standing(Noun):
@@ -108,6 +111,7 @@ class Studio:
         self.gpu = GpuLock(settings.data_dir)
         self.jobs = Jobs(settings, self.engine)
         self.admins = Admins(settings)
+        self.guard = BenchGuard(settings, self.engine)
         self._opening = threading.BoundedSemaphore(OPENED_AT_ONCE)
         self._previewing: dict[str, threading.Lock] = {}
 
@@ -149,6 +153,7 @@ class Studio:
         with self._opening:
             opened = plug.open(path, name, self.settings.limits)
             self.measuring.remember(content, opened)
+            self.guard.marking.remember(content, opened)
         self.media.put(path, opened.suffix)
         with transaction(self.engine) as session:
             records.save_media(session, content, opened.suffix, path.stat().st_size, opened.facts)
@@ -211,11 +216,12 @@ class Studio:
         # what has been judged is kept, though nobody may look at it any more
         with contextlib.suppress(JobCancelled):
             report(0.9, "Saving")
+        seconds, item = time.perf_counter() - started, self.guard.find(pair)
         with transaction(self.engine) as session:
-            pair_id = records.save_pair(session, pair, owner, criteria, seconds=time.perf_counter() - started)
+            pair_id = records.save_pair(session, pair, owner, criteria, seconds, item)
             for verdict in verdicts:
                 records.save_verdict(session, pair_id, verdict)
-        return Judged(pair=pair.model_copy(update={"id": pair_id}), verdicts=tuple(verdicts))
+        return Judged(pair=pair.model_copy(update={"id": pair_id}), verdicts=tuple(verdicts), bench_item=item)
 
     def _criteria(self, criteria: tuple[str, ...]) -> list[str | None]:
         wanted = list(dict.fromkeys(line.strip() for line in criteria if line.strip()))
@@ -234,7 +240,8 @@ class Studio:
         with transaction(self.engine, write=False) as session:
             pair = records.find_pair(session, self.media, pair_id)
             verdicts = records.verdicts_of(session, pair_id)
-        return Judged(pair=pair, verdicts=tuple(verdicts))
+            item = records.bench_item_of(session, pair_id)
+        return Judged(pair=pair, verdicts=tuple(verdicts), bench_item=item)
 
     def evidence(self, pair: PreferencePair) -> tuple[Evidence, Evidence] | None:
         """What was measured on a pair and is stored; None where a response was measured by an older version only."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from core.benches import BENCHES
 from core.errors import JudgeFailed
 from core.judges import JUDGES, ConfigurableBackend, Judge, JudgeBackend
 from core.modalities import Limits
@@ -23,6 +24,9 @@ class JudgeCard(Noun):
     base: str = Field(description="What it was trained from.")
     held_out: str = Field(
         default="", description="How it did on what it was not trained on; empty where that was not tried."
+    )
+    bench_items: dict[str, int] = Field(
+        default_factory=dict, description="How many items of which bench it was trained on, by the bench's name."
     )
     settings: dict[str, Any] = Field(default_factory=dict)
 
@@ -44,7 +48,8 @@ class CheckpointBackend:
         self.name, self.folder, self.card, self.spec, self.limits = name, folder, card, spec, limits
         backend = JUDGES[card.judge]
         self.modalities, self.gpu = backend.modalities, bool(getattr(backend, "gpu", False))
-        told = (card.base, f"{made.astimezone():%Y-%m-%d %H:%M}", card.held_out or "not tried on held-out pairs")
+        told = [card.base, f"{made.astimezone():%Y-%m-%d %H:%M}", card.held_out or "not tried on held-out pairs"]
+        told += [f"trained on {_items(count)} of {_title(bench)}" for bench, count in card.bench_items.items()]
         self.title = f"{card.title} ({'; '.join(told)})"
         self.about = f"Made by a job of this studio from {card.base}. {backend.about}"
 
@@ -78,3 +83,11 @@ class CheckpointBackend:
         given = self.spec.model_dump() | self.card.settings | {"model": str(self.folder), "revision": None}
         configurable: ConfigurableBackend = backend  # type: ignore[assignment]
         return configurable.configured(type(self.spec).model_validate(given), self.limits)
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count:,} items"
+
+
+def _title(bench: str) -> str:
+    return BENCHES[bench].title if bench in BENCHES else bench

@@ -214,6 +214,13 @@ class Question(Noun):
     criterion: str | None = None
 
 
+class ItemName(Noun):
+    """One item of one bench: the bench by its name on the shelf, the item by its key."""
+
+    bench: str
+    key: str
+
+
 class Rubric(Noun):
     """Several criteria together, offered as a preset."""
 

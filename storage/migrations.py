@@ -195,10 +195,26 @@ def _retired_checkpoints(connection: Connection) -> None:
     connection.execute(sa.text(f"ALTER TABLE checkpoint ADD COLUMN retired {moment}"))
 
 
+def _fingerprints(connection: Connection) -> None:
+    schema = sa.MetaData()
+    sa.Table(
+        "fingerprint",
+        schema,
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+        sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+    )
+    schema.create_all(connection, checkfirst=False)
+    text = sa.Text().compile(dialect=connection.dialect)
+    for column in ("bench", "bench_item"):
+        connection.execute(sa.text(f"ALTER TABLE pair ADD COLUMN {column} {text}"))
+
+
 STEPS: tuple[Step, ...] = (
     Step("Media, measurements, pairs, verdicts and annotations", _first_schema),
     Step("Jobs, their items, metrics and checkpoints, and saved specs", _jobs),
     Step("Checkpoints that judge no more", _retired_checkpoints),
+    Step("Fingerprints, and pairs that are items of a bench", _fingerprints),
 )
 
 _LEDGER = sa.Table(

@@ -16,6 +16,7 @@ from core.nouns import (
     Annotation,
     Answer,
     Content,
+    ItemName,
     Modality,
     Noun,
     Preference,
@@ -107,9 +108,15 @@ def find_media(session: Session, sha256: str, modality: Modality) -> StoredMedia
 
 
 def save_pair(
-    session: Session, pair: PreferencePair, owner: str, criteria: list[str | None], seconds: float = 0.0
+    session: Session,
+    pair: PreferencePair,
+    owner: str,
+    criteria: list[str | None],
+    seconds: float = 0.0,
+    bench_item: ItemName | None = None,
 ) -> str:
-    """Store a pair and what was asked of it; returns its public id. Raises NotFound where its media are not stored."""
+    """Store a pair, what was asked of it, and which bench item it is where it is one; returns its public id. Raises
+    NotFound where its media are not stored."""
     for content in filter(None, (pair.context, pair.first.content, pair.second.content)):
         if content.text is None and session.get(MediaRow, (content.sha256, content.modality.value)) is None:
             raise NotFound(f"The file {content.name!r} is no longer stored. Please upload it again.")
@@ -131,6 +138,8 @@ def save_pair(
         second_name=second.name,
         second_model=pair.second.model,
         criteria=list(criteria),
+        bench=bench_item.bench if bench_item else None,
+        bench_item=bench_item.key if bench_item else None,
         owner=owner,
         seconds=seconds,
     )
@@ -163,6 +172,12 @@ def find_pair(session: Session, media: MediaStore, pair_id: str) -> PreferencePa
 def criteria_of(session: Session, pair_id: str) -> list[str | None]:
     """The criteria asked of a pair, in order. Raises NotFound."""
     return list(_pair_row(session, pair_id).criteria)
+
+
+def bench_item_of(session: Session, pair_id: str) -> ItemName | None:
+    """The bench item that a pair was found to be when it came. Raises NotFound."""
+    row = _pair_row(session, pair_id)
+    return None if row.bench is None or row.bench_item is None else ItemName(bench=row.bench, key=row.bench_item)
 
 
 def history(session: Session, owner: str, limit: int = 50) -> list[PairSummary]:

@@ -10,7 +10,16 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKeyConstraint, Index, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 # stands before the six hex digits of a character that a database cannot hold as it is
@@ -93,8 +102,20 @@ class MeasurementRow(SQLModel, table=True):
     created: datetime = Field(default_factory=now, sa_type=Utc)
 
 
+class FingerprintRow(SQLModel, table=True):
+    """A content's fingerprint by the key of `core.fingerprints`, which holds its version; empty where one would say
+    nothing."""
+
+    __tablename__ = "fingerprint"
+
+    key: str = Field(primary_key=True, sa_type=Text)
+    fingerprint: bytes = Field(sa_type=LargeBinary)
+    created: datetime = Field(default_factory=now, sa_type=Utc)
+
+
 class PairRow(SQLModel, table=True):
-    """A preference pair. A response has a text or the sha256 of a media row, as has the context."""
+    """A preference pair. A response has a text or the sha256 of a media row, as has the context. `bench` and
+    `bench_item` name the bench item that it was found to be when it came."""
 
     __tablename__ = "pair"
     # the database itself refuses to drop media that a pair shows
@@ -122,6 +143,8 @@ class PairRow(SQLModel, table=True):
     second_name: str = Field(default="", sa_type=AnyText)
     second_model: str = Field(default="", sa_type=AnyText)
     criteria: list[str | None] = Field(sa_type=JsonText)
+    bench: str | None = Field(default=None, sa_type=Text)
+    bench_item: str | None = Field(default=None, sa_type=AnyText)
     owner: str = Field(sa_type=AnyText)
     seconds: float = 0.0
     created: datetime = Field(default_factory=now, sa_type=Utc)

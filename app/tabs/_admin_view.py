@@ -119,7 +119,8 @@ def _said(job: Job) -> str:
 
 
 def _card(card: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in list(card.items())[:4])
+    learned = [f"trained on {count:,} items of {bench}" for bench, count in (card.get("bench_items") or {}).items()]
+    return ", ".join([*(f"{key} {value}" for key, value in list(card.items())[:4]), *learned])
 
 
 def command(line: str) -> str:

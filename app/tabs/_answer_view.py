@@ -7,7 +7,8 @@ from html import escape
 from app.studio import Standing
 from app.tabs._session import Session
 from app.tabs._verdict_view import GENERAL
-from core.nouns import Preference
+from core.benches import BENCHES
+from core.nouns import ItemName, Preference
 from storage.records import PairSummary
 
 _SHORT = {Preference.FIRST: ("A", "a"), Preference.TIE: ("tie", "tie"), Preference.SECOND: ("B", "b"), None: ("–", "")}
@@ -39,6 +40,17 @@ def standing(session: Session, known: Standing | None) -> str:
     # of a handful of pairs kappa says nothing yet
     kappa = f" (κ {agreed.kappa:.2f})".replace("-", "−") if agreed.kappa is not None and agreed.pairs >= 5 else ""
     return f'<p role="status">You and {judge} agree on <b>{agreed.agreed} of {agreed.pairs}</b>{kappa}.</p>'
+
+
+def bench_note(item: ItemName | None) -> str:
+    """One quiet line where a pair is an item of a bench; nothing where it is none."""
+    if item is None:
+        return ""
+    bench = BENCHES[item.bench].title if item.bench in BENCHES else item.bench
+    return (
+        f'<p class="note">This pair is an item of the bench {escape(bench)}. A training does not learn from '
+        "answers on it unless it is told to.</p>"
+    )
 
 
 def past(pairs: list[PairSummary]) -> str:

@@ -80,7 +80,7 @@ def _own(table: PublishedTable, placed: Placed, run: BenchRun, chosen: Sequence[
     return (
         f'<tr class="own-run {mark}"><th class="who"><span class="rank">{placed.rank}</span>'
         f'<button type="button" class="run" data-pick="run" data-value="{escape(run.job.id)}" '
-        f'aria-pressed="{str(bool(mark)).lower()}">{escape(name(run))}<small>{escape(detail(run))}</small></button></th>'
+        f'aria-pressed="{str(bool(mark)).lower()}">{escape(name(run))}<small>{escape(detail(run))}</small>{_learned(run)}</button></th>'
         f"{cells}{_overall(placed, summary)}</tr>"
     )
 
@@ -121,6 +121,14 @@ def detail(run: BenchRun) -> str:
     part = f", {settings.sample} prompts a part" if settings.sample is not None else ""
     when = f", {run.job.finished:%Y-%m-%d %H:%M}" if run.job.finished else ""
     return f"{run.result.judged} pairs{part}, seed {settings.seed}{when}"
+
+
+def _learned(run: BenchRun) -> str:
+    """The mark of a run whose judge has learned from what it was examined on."""
+    if not run.trained_on:
+        return ""
+    items = "1 item" if run.trained_on == 1 else f"{run.trained_on:,} items"
+    return f'<small class="learned">⚠ trained on {items} of this bench</small>'
 
 
 # -- two runs, and pairs ----------------------------------------------------------------------------------------------

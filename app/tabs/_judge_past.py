@@ -67,7 +67,8 @@ class Past:
             self._known(pair.context) if pair.context else None,
             session,
         )
-        return filled | self.trips.verdicts(session, annotator) | {self.desk.note: "", self.desk.blind: False}
+        told = {self.desk.note: answers.bench_note(judged.bench_item), self.desk.blind: False}
+        return filled | self.trips.verdicts(session, annotator) | told
 
     def _known(self, content: Content) -> Received:
         if content.path is None:

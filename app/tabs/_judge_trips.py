@@ -106,7 +106,8 @@ class Trips:
                             blind=blind,
                             flipped=blind and random.random() < 0.5,  # noqa: S311
                         )
-                        yield self._on_table(session, first, second, text_1, text_2, mode, owner)
+                        shown = self._on_table(session, first, second, text_1, text_2, mode, owner)
+                        yield shown | {desk.note: answers.bench_note(told.bench_item)}
         except Exception as error:
             yield self.places.cleared() | {desk.note: widgets.refused(widgets.told(error))}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from core.modalities import Limits
-from core.nouns import Noun, Preference, PreferencePair
+from core.nouns import ItemName, Noun, Preference, PreferencePair
 from core.plugs import Shelf
 
 
@@ -15,7 +15,8 @@ class LabelledPair(Noun):
     """A pair with its criterion and, where there is one, the human label and the reason that was given for it.
 
     `subset` is the part of the data set that it belongs to; pairs made from one row with more than two responses have
-    the same `group`. Both are empty where there is nothing to tell.
+    the same `group`. Both are empty where there is nothing to tell. `bench_item` is what the pair was found to be when
+    it came to this studio.
     """
 
     line: int
@@ -25,6 +26,7 @@ class LabelledPair(Noun):
     reason: str = ""
     subset: str = ""
     group: str = ""
+    bench_item: ItemName | None = None
 
 
 class BadRow(Noun):

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
+from core.contamination import BenchIndex, Marker
 from core.evidence import Measurer
 from core.formats import BadRow, LabelledPair
 from core.judges import Judge
@@ -81,6 +82,7 @@ class JobTools(Protocol):
 
     limits: Limits
     measure: Measurer
+    mark: Marker
 
     def pairs(self, source: str) -> Iterator[LabelledPair | BadRow]:
         """The rows of a `Source`, in the same order each time. Raises BadInput or NotFound with what to do."""
@@ -91,6 +93,10 @@ class JobTools(Protocol):
 
     def gpu(self) -> AbstractContextManager[None]:
         """The GPU for this job alone, for kinds that use it themselves; nothing where there is none."""
+
+    def bench_index(self, watch: Callable[[str], None]) -> BenchIndex:
+        """The items of the embedded bench and of all that were run in this studio; `watch` is told how far it is, and
+        whatever it raises ends it."""
 
     def done(self) -> Set[str]:
         """The keys of the items that this job has reported in earlier runs."""

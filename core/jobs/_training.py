@@ -6,22 +6,26 @@ import importlib.util
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
+
+from pydantic import Field
 
 from core.checkpoints import JudgeCard
 from core.errors import MissingExtra
 from core.formats import LabelledPair
 from core.jobs import CheckpointMade, Estimate, JobTools, Progress, Report, Source
+from core.jobs._bench_items import BenchItems, Found, checked, counted
 from core.nouns import Noun
-from core.training.card import RUN
+from core.training.card import RUN, tell_bench_items, write_whole
+from core.training.rows import labelled
 from core.training.specs import Report as Told
 from core.training.specs import TrainingSpec
 
 Plain = TypeVar("Plain", bound=Noun)
 
-ROWS = "rows.jsonl"
+ROWS, FOUND = "rows.jsonl", "bench_items.json"
 _NO_METRICS = {"step", "seconds"}
 _TOKENS = 1500  # of one response with its question; with long videos ten times more
 _FLOPS = {True: 1.5e14, False: 5e10}  # a second, with a GPU of today and on a few cores
@@ -31,6 +35,11 @@ class Sourced(Noun):
     """What a job learns from. To have it first in a form, a spec names it last among its bases."""
 
     source: Source = "votes"
+    bench_items: BenchItems = Field(
+        default=BenchItems.REFUSE,
+        description="Of rows that are items of a bench: refuse trains on none of the rows, leave_out on the others, "
+        "train_on on all, which the model's card then says.",
+    )
 
 
 def source_name(source: str) -> str:
@@ -47,18 +56,18 @@ def heard(report: Report) -> Told:
     return told
 
 
-def rows_of(source: str, tools: JobTools, out_dir: Path) -> list[LabelledPair]:
-    """The labelled rows of a source as they were when training began, so that it goes on with the same though people
-    vote meanwhile. Bad rows are left out."""
-    kept = out_dir / ROWS
-    if not ((out_dir / RUN).is_file() and kept.is_file()):
-        part = kept.with_suffix(".part")
-        with open(part, "w", encoding="ascii") as file:
-            # ASCII: line separators inside texts cannot break a line
-            file.writelines(row.model_dump_json(ensure_ascii=True) + "\n" for row in labelled_rows(source, tools))
-        part.replace(kept)
-    with open(kept, encoding="ascii") as file:
-        return [LabelledPair.model_validate_json(line) for line in file]
+def rows_kept(out_dir: Path, fresh: Callable[[], tuple[list[LabelledPair], Found]]) -> tuple[list[LabelledPair], Found]:
+    """The rows as they were when training began, and what bench items were found among them, so that it goes on with
+    the same though people vote and benches are run meanwhile; `fresh` ones where it has not begun."""
+    rows, found = out_dir / ROWS, out_dir / FOUND
+    if not ((out_dir / RUN).is_file() and rows.is_file() and found.is_file()):
+        new, what = fresh()
+        write_whole(found, what.model_dump_json())
+        # ASCII: line separators inside texts cannot break a line
+        write_whole(rows, "".join(row.model_dump_json(ensure_ascii=True) + "\n" for row in new))
+    with open(rows, encoding="ascii") as file:
+        kept = [LabelledPair.model_validate_json(line) for line in file]
+    return kept, Found.model_validate_json(found.read_text("utf-8"))
 
 
 def labelled_rows(source: str, tools: JobTools) -> Iterator[LabelledPair]:
@@ -85,6 +94,10 @@ class Training(ABC):
     def train(self, spec: Any, rows: Sequence[LabelledPair], tools: JobTools, out_dir: Path, told: Told) -> Path:
         """Train on the rows, or go on with it, and return the folder of what was learned."""
 
+    def learned_from(self, spec: Any, rows: Sequence[LabelledPair]) -> list[LabelledPair]:
+        """The rows that this way of training can learn from. Raises BadInput where there is none."""
+        return labelled(rows, ties=True)
+
     def judge_settings(self, spec: Any) -> dict[str, Any]:
         """Settings of the judge without which it would be asked otherwise than it was trained."""
         return {"media": spec.media.model_dump()}
@@ -95,16 +108,22 @@ class Training(ABC):
     def run(self, spec: Any, tools: JobTools, out_dir: Path, report: Report) -> None:
         """Train, or go on from the last checkpoint in `out_dir`."""
         refuse_missing(spec)
-        rows = rows_of(spec.source, tools, out_dir)
+        rows, found = rows_kept(out_dir, lambda: self._fresh(spec, tools, report))
         with tools.gpu():
             model = self.train(spec, rows, tools, out_dir, heard(report))
+        items = tell_bench_items(model, found.trained_on, Path(spec.model).expanduser())
         card = JudgeCard(
             judge=self.judge,
             title=f"{self.made} on {source_name(spec.source)}",
             base=Path(spec.model).name,
+            bench_items=counted(items),
             settings=self.judge_settings(spec),
         )
         report(CheckpointMade(path=model, card=card.model_dump(mode="json")))
+
+    def _fresh(self, spec: Any, tools: JobTools, report: Report) -> tuple[list[LabelledPair], Found]:
+        rows = self.learned_from(spec, list(labelled_rows(spec.source, tools)))
+        return checked(rows, spec.bench_items, tools, report)
 
     def estimate(self, spec: Any, tools: JobTools) -> Estimate:
         """From the rows and the model's size alone: nothing is loaded, so this is right within a factor of ten."""

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from core.benches import BENCHES, BenchItem
 from core.benching import BenchRead, Result, RunSettings, outcomes_of, read_bench, result_of, run
+from core.contamination import PairMarks
 from core.errors import BadInput
 from core.evidence import Measuring
 from core.intervals import Figure
@@ -25,6 +26,7 @@ from core.modalities import Limits
 
 ITEMS, RESULT = "items.jsonl", "result.json"
 TRIED = 6  # items of a dry run
+TOLD_EVERY = 50  # items between two reports of what takes moments each
 BenchName = Annotated[str, Field(min_length=1, json_schema_extra={"shelf": "benches"})]
 
 
@@ -73,6 +75,11 @@ class BenchRun:
                 report(ItemJudged(key=outcome.key, verdict=outcome.verdict))
                 finished += 1
                 report(Progress(done=finished, total=total, message="Judging"))
+        # an upload or a training is compared with them later, and is not to wait for all of their files
+        for place, item in enumerate(read.items):
+            if place % TOLD_EVERY == 0:
+                report(Progress(done=total, total=total, message=f"Fingerprinted {place:,} of {total:,}"))
+            PairMarks.of(item.pair, tools.mark)
         # counted from what was kept, all in one run or in several
         result = result_of(spec.settings, read, outcomes_of(read.items, tools.verdicts()))
         _write(out_dir / RESULT, [result.model_dump_json(indent=2)])

@@ -9,6 +9,7 @@ from typing import Any
 from core.formats import LabelledPair
 from core.jobs import JobTools
 from core.jobs._training import Sourced, Training, asked
+from core.training.rows import labelled
 from core.training.specs import BradleyTerrySpec, Report
 
 
@@ -28,6 +29,9 @@ class BradleyTerry(Training):
         from core.training.bradley_terry import train_bradley_terry
 
         return train_bradley_terry(asked(spec, BradleyTerrySpec), rows, out_dir, told, tools.limits)
+
+    def learned_from(self, spec: BradleyTerryJob, rows: Sequence[LabelledPair]) -> list[LabelledPair]:
+        return labelled(rows, ties=spec.ties == "davidson")
 
     def judge_settings(self, spec: BradleyTerryJob) -> dict[str, Any]:
         ties = {"tie_weight": spec.tie_weight} if spec.ties == "davidson" else {}

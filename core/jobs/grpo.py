@@ -8,6 +8,7 @@ from pathlib import Path
 from core.formats import LabelledPair
 from core.jobs import JobTools
 from core.jobs._training import Sourced, Writing, asked
+from core.training.rows import labelled
 from core.training.specs import GrpoSpec, Report
 
 
@@ -25,6 +26,9 @@ class Grpo(Writing):
         from core.training.grpo import train_grpo
 
         return train_grpo(asked(spec, GrpoSpec), rows, out_dir, told, tools.limits)
+
+    def learned_from(self, spec: GrpoJob, rows: Sequence[LabelledPair]) -> list[LabelledPair]:
+        return labelled(rows, ties=spec.tie_offered)
 
     def tokens(self, spec: GrpoJob) -> int:
         # each answer of a group is written, scored and learned from

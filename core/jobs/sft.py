@@ -54,6 +54,9 @@ class Sft(Writing):
 
         return train_sft(asked(spec, SftSpec), demonstrations(spec, rows), out_dir, told, tools.limits)
 
+    def learned_from(self, spec: SftJob, rows: Sequence[LabelledPair]) -> list[LabelledPair]:
+        return [shown.row for shown in demonstrations(spec, rows)]
+
 
 def demonstrations(spec: SftJob, rows: Sequence[LabelledPair]) -> list[Demonstration]:
     """The rows that have an answer. Raises BadInput where none has, with what to do."""

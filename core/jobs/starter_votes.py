@@ -17,9 +17,11 @@ from core.checkpoints import JudgeCard
 from core.errors import BadInput, StudioError
 from core.formats import LabelledPair
 from core.jobs import CheckpointMade, Estimate, JobTools, Progress, Report
+from core.jobs._bench_items import checked
 from core.jobs._training import Sourced, asked, heard, labelled_rows, source_name
 from core.judges.starter import ASSETS
 from core.nouns import Question
+from core.training.card import tell_bench_items
 from core.training.specs import StarterVotesSpec
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class StarterVotes:
         measuring version."""
         rows = _asked(spec, tools)
         _refuse_few(spec, rows)
+        rows, found = checked(rows, spec.bench_items, tools, report)
+        _refuse_few(spec, rows)
         votes = _measured(rows, tools, report)
         from core.training.starter_votes import train_starter_votes
 
@@ -57,11 +61,13 @@ class StarterVotes:
         shutil.rmtree(folder, ignore_errors=True)
         model = train_starter_votes(asked(spec, StarterVotesSpec), votes, folder, heard(report), ASSETS)
         figures = json.loads((model / "training.json").read_text("utf-8"))["figures"]
+        tell_bench_items(model, found.trained_on)
         card = JudgeCard(
             judge="starter",
             title=f"Taste of {spec.source.removeprefix('votes:') if spec.source != 'votes' else 'all votes'}",
             base="starter",
             held_out=_held_out(figures),
+            bench_items=found.counts,
         )
         report(CheckpointMade(path=model, card=card.model_dump(mode="json")))
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import platform
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.nouns import Noun
+from core.nouns import ItemName, Noun
 
 RUN = "run.json"
 MODEL = "model"
+CARD = "training.json"
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "numpy")
 
 
@@ -61,7 +62,7 @@ def _difference(known: Run, run: Run) -> str:
 def write_card(folder: Path, run: Run, title: str, figures: Mapping[str, Any], left_out: int) -> None:
     """`training.json` and README.md beside the model's weights."""
     told = run.model_dump() | {"left_out": left_out, "figures": dict(figures), "versions": versions()}
-    (folder / "training.json").write_text(json.dumps(told, indent=1), "utf-8")
+    (folder / CARD).write_text(json.dumps(told, indent=1), "utf-8")
     values = "\n".join(f"| {name} | {value} |" for name, value in figures.items())
     asked = "\n".join(f"| {name} | {value} |" for name, value in run.spec.items() if name != "media")
     used = "\n".join(f"| {name} | {number} |" for name, number in versions().items())
@@ -72,6 +73,34 @@ def write_card(folder: Path, run: Run, title: str, figures: Mapping[str, Any], l
         f"{used}\n",
         "utf-8",
     )
+
+
+def bench_items(folder: Path) -> tuple[ItemName, ...]:
+    """The bench items that a model was trained on, by the card in its folder; none where it has no card."""
+    try:
+        told = json.loads((folder / CARD).read_text("utf-8")).get("bench_items", [])
+        return tuple(ItemName.model_validate(item) for item in told)
+    except (OSError, ValueError, AttributeError):
+        return ()
+
+
+def tell_bench_items(folder: Path, items: Iterable[ItemName], base: Path | None = None) -> tuple[ItemName, ...]:
+    """Write into a model's card which bench items it has learned from, those of the model that it started from (`base`)
+    among them, and return them all."""
+    known = bench_items(base) if base is not None else ()
+    every = tuple(sorted({*items, *known}, key=lambda item: (item.bench, item.key)))
+    told = json.loads((folder / CARD).read_text("utf-8"))
+    if every and "bench_items" not in told:
+        readme = folder / "README.md"
+        lines = "\n".join(f"- {item.bench}: {item.key}" for item in every)
+        write_whole(
+            readme,
+            f"{readme.read_text('utf-8')}\n## Bench items\n\nIt was trained on {len(every):,} items of benches; its "
+            f"figures on these benches say nothing.\n\n{lines}\n",
+        )
+        told["bench_items"] = [item.model_dump() for item in every]
+        write_whole(folder / CARD, json.dumps(told, indent=1))
+    return every
 
 
 def versions() -> dict[str, str]:

@@ -77,6 +77,7 @@ def test_what_a_job_trains_judges_as_it_was_trained(
     assert view.job.state is JobState.DONE, view.job.message
     assert "loss" in view.metrics[-1].metrics
     assert view.checkpoints[-1].card["settings"] == settings | {"media": LIMITS.model_dump()}
+    assert view.checkpoints[-1].card["bench_items"] == {}
     name = f"{judge}:{job.id}"
     state = next(state for state in studio.judges() if state.name == name)
     assert state.unavailable is None

@@ -112,6 +112,7 @@ ROWS: dict[int, list[tuple[str, dict[str, Any]]]] = {
         ("checkpoint", {"number": 1, "job": 1, "path": "/a", "card": "{}", "created": MOMENT}),
         ("saved_spec", {"kind": "score_dataset", "name": "n", "spec": "{}", "created": MOMENT}),
     ],
+    4: [("fingerprint", {"key": "image/1/aa", "fingerprint": b"12345678", "created": MOMENT})],
 }
 TABLES = {table for rows in ROWS.values() for table, _ in rows}
 
