@@ -232,7 +232,10 @@ class _Admin:
     # -- asking for work ------------------------------------------------------------------------------------------
 
     def _new(self, owner: str) -> Update:
-        return {
+        # those too that jobs made since the page was built
+        judges = [state.name for state in self.studio.judges()]
+        offered = {place: update for form in self.forms.values() for place, update in form.offering(judges).items()}
+        return offered | {
             self.opened: "",
             self.job_side: gr.update(visible=False),
             self.form_side: gr.update(visible=True),

@@ -16,6 +16,7 @@ from pydantic import Field
 from core.checkpoints import JudgeCard
 from core.errors import BadInput, StudioError
 from core.formats import LabelledPair
+from core.held_out import FILE, parted, write_rows
 from core.jobs import CheckpointMade, Estimate, JobTools, Progress, Report
 from core.jobs._training import Sourced, asked, heard, labelled_rows, source_name
 from core.judges.starter import ASSETS
@@ -31,6 +32,14 @@ _FIT_SECONDS, _FIT_SECONDS_A_VOTE = 3.0, 0.02
 
 class VotesSpec(StarterVotesSpec, Sourced):
     """What `starter_votes` is asked to do."""
+
+    held_out: float = Field(
+        0.2,
+        ge=0.0,
+        le=0.5,
+        description="Share of the votes that is not learned from: the result is tried on them before it may be "
+        "promoted. Where that would be fewer than 20 votes, all are learned from.",
+    )
 
     criterion: str | None = Field(
         None, description="Learn only from votes under this criterion, word for word; from all where empty."
@@ -48,8 +57,9 @@ class StarterVotes:
     def run(self, spec: VotesSpec, tools: JobTools, out_dir: Path, report: Report) -> None:
         """Raises BadInput where there are too few votes, and JudgeFailed where the shipped starter is of another
         measuring version."""
-        rows = _asked(spec, tools)
+        rows, kept = parted(_asked(spec, tools), spec.held_out)
         _refuse_few(spec, rows)
+        write_rows(out_dir / FILE, kept)
         votes = _measured(rows, tools, report)
         from core.training.starter_votes import train_starter_votes
 
@@ -67,7 +77,7 @@ class StarterVotes:
 
     def estimate(self, spec: VotesSpec, tools: JobTools) -> Estimate:
         """Measures the first pairs, and reckons the rest by them."""
-        rows = _asked(spec, tools)
+        rows, _ = parted(_asked(spec, tools), spec.held_out)
         _refuse_few(spec, rows)
         began = time.perf_counter()
         for row in islice(rows, TRIED):

@@ -112,6 +112,20 @@ ROWS: dict[int, list[tuple[str, dict[str, Any]]]] = {
         ("checkpoint", {"number": 1, "job": 1, "path": "/a", "card": "{}", "created": MOMENT}),
         ("saved_spec", {"kind": "score_dataset", "name": "n", "spec": "{}", "created": MOMENT}),
     ],
+    4: [
+        (
+            "promotion",
+            {
+                "number": 1,
+                "job": "0badcafe",
+                "judge": "starter:0badcafe",
+                "owner": "me",
+                "gate": "{}",
+                "created": MOMENT,
+                "withdrawn_by": "",
+            },
+        ),
+    ],
 }
 TABLES = {table for rows in ROWS.values() for table, _ in rows}
 
