@@ -192,6 +192,47 @@ def retire(
         queue.retire(job_id, not back)
 
 
+@jobs.command("gate")
+def show_gate(
+    job_id: Annotated[str, typer.Argument(metavar="JOB")],
+    run: Annotated[bool, typer.Option("--run", help="Queue the runs that it lacks.")] = False,
+) -> None:
+    """What stands between the judge that a job made and its promotion: held-out votes and benches, line by line."""
+    with _queue() as queue:
+        from app.promotions import Promotions
+
+        promotions = Promotions(queue)
+        found = promotions.gate(job_id)
+        typer.echo(f"{found.candidate} against {found.present}")
+        for one in found.conditions:
+            typer.echo(f"  {one.name}: {one.says}")
+        for job in promotions.try_out(job_id, getpass.getuser()) if run else ():
+            typer.echo(_line(job), err=True)
+        if not found.passes:
+            raise typer.Exit(1)
+
+
+@jobs.command()
+def promote(job_id: Annotated[str, typer.Argument(metavar="JOB")]) -> None:
+    """Make the judge that a job made the one that the page opens with, where the gate lets it."""
+    with _queue() as queue:
+        from app.promotions import Promotions
+
+        made = Promotions(queue).promote(job_id, getpass.getuser())
+        typer.echo(f"{made.judge} is the default judge now.")
+
+
+@jobs.command()
+def demote(job_id: Annotated[str, typer.Argument(metavar="JOB")]) -> None:
+    """Take a promotion back; the judge before it is the default again."""
+    with _queue() as queue:
+        from app.promotions import Promotions
+
+        promotions = Promotions(queue)
+        promotions.demote(job_id, getpass.getuser())
+        typer.echo(f"{promotions.default().judge} is the default judge now.")
+
+
 @jobs.command("export")
 def export_scores(
     job_id: Annotated[str, typer.Argument(metavar="JOB")],

@@ -119,10 +119,10 @@ def build(studio: Studio) -> gr.Blocks:
             )
             who = gr.HTML("", elem_id="person", apply_default_css=False)
         fallen = gr.HTML("", elem_id="fallen-back", apply_default_css=False)
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Judge", id="judge"):
                 desk = judge.build(studio, demo, guest, picker)
-            benches.build(studio, demo)
+            benches.build(studio, demo, tabs)
             admin.build(studio, demo)
         _api.expose(studio, desk, picker)
 

@@ -4,7 +4,7 @@ runs that the gate needs."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from core.checkpoints import JudgeCard
 from core.errors import BadInput, NotFound
 from core.formats import LabelledPair
 from core.jobs import KINDS, keyed
+from core.jobs.bench_run import RESULT
 from core.nouns import Noun
 from core.promotion import Gate, Trial, gate
 from storage import job_events, promotions
@@ -100,8 +101,9 @@ class Promotions:
         NotFound where the job made no judge, BadInput where it is retired or first already."""
         candidate, present = self._candidate(job_id), self.default().judge
         if candidate == present:
-            raise BadInput(f"{candidate} is the first judge already.")
-        before, after = self._bench_runs(present), self._bench_runs(candidate)
+            raise BadInput(f"{candidate} is the default judge already.")
+        runs = self._bench_runs()
+        before, after = runs.get(present, {}), runs.get(candidate, {})
         common = [key for key in after if key in before]
         trials = {key: self._bench_of(before[key], after[key]) for key in common}
         return gate(
@@ -125,7 +127,7 @@ class Promotions:
         return [self.jobs.add(kind, asked, owner) for kind, asked in self.missing(job_id)]
 
     def promote(self, job_id: str, owner: str) -> Promotion:
-        """Put the job's judge first. Raises BadInput with what the gate says against it; there is no way round it."""
+        """Make the job's judge the default. Raises BadInput with what the gate says against it."""
         found = self.gate(job_id)
         if not found.passes:
             raise BadInput(f"{found.candidate} is not promoted. {found.refusal}.")
@@ -141,13 +143,10 @@ class Promotions:
 
     def comparisons(self, job_id: str) -> dict[str, tuple[str, str]]:
         """The runs of the embedded bench beside that of the job's judge, by the other judge: (the other's, its own)."""
+        runs = {judge: own[_embedded()] for judge, own in self._bench_runs().items() if _embedded() in own}
         made = self.made(job_id)
-        own = None if made is None else self._embedded_run(made.name)
-        if made is None or own is None:
-            return {}
-        others = dict.fromkeys(job.spec.get("judge", "") for job in self._done(BENCH))
-        runs = {judge: self._embedded_run(judge) for judge in others if judge != made.name}
-        return {judge: (run, own) for judge, run in runs.items() if run is not None}
+        own = runs.pop(made.name, None) if made is not None else None
+        return {} if own is None else {judge: (run, own) for judge, run in runs.items()}
 
     # -- runs -----------------------------------------------------------------------------------------------------
 
@@ -160,7 +159,8 @@ class Promotions:
         return made.name
 
     def _wanted_benches(self, *judges: str) -> list[tuple[str, dict[str, Any]]]:
-        return [(BENCH, {"judge": judge}) for judge in judges if self._embedded_run(judge) is None]
+        runs = self._bench_runs()
+        return [(BENCH, {"judge": judge}) for judge in judges if _embedded() not in runs.get(judge, {})]
 
     def _held_out(self, job_id: str, present: str, candidate: str) -> Trial | str:
         if not self._rows(job_id):
@@ -194,9 +194,6 @@ class Promotions:
                 return job
         return None
 
-    def _done(self, kind: str) -> Iterator[Job]:
-        return (job for job in self.jobs.newest(LOOKED_BACK, kind) if job.state is JobState.DONE)
-
     def _rows(self, job_id: str) -> bool:
         try:
             return bool(held_out_rows(self.jobs.settings, job_id))
@@ -216,23 +213,13 @@ class Promotions:
             if isinstance(row, LabelledPair) and row.label is not None and key in said
         )
 
-    def _bench_runs(self, judge: str) -> dict[str, str]:
-        """The newest run of a judge under each setting, of those whose files are here; the settings as JSON."""
-        found: dict[str, str] = {}
-        for job in self._done(BENCH):
-            if job.spec.get("judge") == judge and (key := _setting(job.spec)) not in found and self._is_here(job.id):
-                found[key] = job.id
+    def _bench_runs(self) -> dict[str, dict[str, str]]:
+        """By judge its newest run under each setting, of those that are done and whose files are here."""
+        found: dict[str, dict[str, str]] = {}
+        for job in self.jobs.newest(LOOKED_BACK, BENCH):
+            if job.state is JobState.DONE and (self.jobs.settings.jobs_dir / job.id / "out" / RESULT).is_file():
+                found.setdefault(str(job.spec.get("judge")), {}).setdefault(_setting(job.spec), job.id)
         return found
-
-    def _embedded_run(self, judge: str) -> str | None:
-        return self._bench_runs(judge).get(_embedded())
-
-    def _is_here(self, run: str) -> bool:
-        try:
-            self.runs.judged(run)
-        except NotFound:
-            return False
-        return True
 
     def _read_bench(self, before: str, after: str) -> Trial:
         settings = self.runs.find(after).result.settings
