@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -231,6 +232,22 @@ def demote(job_id: Annotated[str, typer.Argument(metavar="JOB")]) -> None:
         promotions = Promotions(queue)
         promotions.demote(job_id, getpass.getuser())
         typer.echo(f"{promotions.default().judge} is the default judge now.")
+
+
+@jobs.command()
+def push(
+    job_id: Annotated[str, typer.Argument(metavar="JOB")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="On the Hub; made where it is missing.")],
+    public: Annotated[bool, typer.Option("--public", help="A repository that everyone may see.")] = False,
+) -> None:
+    """Upload the judge that a job made to the Hugging Face Hub, with its card; the token is HF_TOKEN."""
+    with _queue() as queue:
+        from app.promotions import Promotions
+        from app.push import push as push_judge
+
+        told = partial(typer.echo, err=True)
+        done = push_judge(Promotions(queue), job_id, repo, private=not public, report=told)
+        typer.echo(f"{done.files} files are at {done.url}.")
 
 
 @jobs.command("export")

@@ -165,8 +165,8 @@ class Promotions:
     def _held_out(self, job_id: str, present: str, candidate: str) -> Trial | str:
         if not self._rows(job_id):
             return (
-                "its job has kept no votes from learning, or its files are not here; train again on at least 100 votes "
-                "of one kind of content"
+                "its job has kept none from learning, or its files are not here; train again on at least 100 votes of "
+                "one kind of content"
             )
         wanted = _wanted_held_out(job_id, present, candidate)
         runs = [self._newest(kind, asked) for kind, asked in wanted]

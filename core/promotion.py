@@ -19,7 +19,7 @@ from core.intervals import Figure, share, weighted_mean
 from core.nouns import Noun, Probability
 
 LEVEL = 0.05
-HELD_OUT = "held-out votes"
+HELD_OUT = "Held-out votes"
 _SEED = 0
 
 
@@ -45,12 +45,11 @@ class PairedTest(Noun):
     gain: Figure
     p: Probability
 
-    @property
-    def says(self) -> str:
-        """71.0 % against 52.0 %, +19.0 (11.2 to 26.8), p = .0001, 100 pairs"""
+    def says(self, unit: str) -> str:
+        """71.0 % against 52.0 %, +19.0 (11.2 to 26.8), p = .0001, 100 votes"""
         gain = f"{_signed(self.gain.value)} ({_points(self.gain.low)} to {_points(self.gain.high)})"
         told = f"{_percent(self.after)} against {_percent(self.before)}, {gain}, {_p(self.p)}"
-        return f"{told}, {self.pairs:,} {'pair' if self.pairs == 1 else 'pairs'}"
+        return f"{told}, {self.pairs:,} {unit}"
 
 
 class Condition(Noun):
@@ -65,8 +64,14 @@ class Condition(Noun):
         return not self.refusal
 
     @property
+    def figures(self) -> str:
+        """Its test in words; nothing without one."""
+        unit = "votes" if self.name == HELD_OUT else "pairs"
+        return self.test.says(unit) if self.test is not None else ""
+
+    @property
     def says(self) -> str:
-        return " · ".join(part for part in (self.test.says if self.test else "", self.refusal or "passes") if part)
+        return " · ".join(part for part in (self.figures, self.refusal or "passes") if part)
 
 
 class Gate(Noun):
@@ -99,7 +104,7 @@ def gate(
 
 def _held_out(trial: Trial | str) -> Condition:
     if isinstance(trial, str):
-        return Condition(name=HELD_OUT.capitalize(), refusal=trial)
+        return Condition(name=HELD_OUT, refusal=trial)
     test, refusal = paired_test(trial), ""
     if test is None or test.pairs < LEAST:
         there = test.pairs if test else 0
@@ -108,7 +113,7 @@ def _held_out(trial: Trial | str) -> Condition:
         refusal = "no gain"
     elif test.p >= LEVEL:
         refusal = "the gain may be chance; collect more votes and train again"
-    return Condition(name=HELD_OUT.capitalize(), test=test, refusal=refusal)
+    return Condition(name=HELD_OUT, test=test, refusal=refusal)
 
 
 def _benches(trials: Sequence[Trial]) -> list[Condition]:
@@ -162,5 +167,5 @@ def _points(value: float | None) -> str:
 
 def _p(p: float) -> str:
     if p < 0.0001:
-        return "p < .0001"
-    return f"p = {p:.4f}".replace("0.", ".", 1) if p < 0.1 else f"p = {p:.2f}".replace("0.", ".", 1)
+        return "p\u00a0<\u00a0.0001"
+    return f"p\u00a0=\u00a0{p:.4f}".replace("0.", ".", 1) if p < 0.1 else f"p\u00a0=\u00a0{p:.2f}".replace("0.", ".", 1)

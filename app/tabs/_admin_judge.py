@@ -10,6 +10,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from app.promotions import MadeJudge, Promotions
+from app.push import SIGNED_OUT, push
 from core.promotion import Gate
 from storage.promotions import Promotion
 
@@ -29,7 +30,24 @@ class JudgeSide:
                 self.demote = gr.Button("Demote", size="md", visible=False)
                 self.retire = gr.Button("Retire", size="md")
                 self.back = gr.Button("Bring back", size="md", visible=False)
-        self.places = [self.side, self.said, self.try_out, self.promote, self.demote, self.retire, self.back]
+            token = promotions.jobs.settings.hub_token is not None
+            with gr.Row(elem_id="push"):
+                self.repo = gr.Textbox(
+                    label="Repository on the Hugging Face Hub", info="" if token else SIGNED_OUT, max_lines=1,
+                    placeholder="owner/name", elem_id="push-repo",
+                )  # fmt: skip
+                self.push = gr.Button("Push, private", size="md", interactive=token)
+            self.pushed = gr.HTML("", elem_id="pushed", apply_default_css=False)
+        self.places = [
+            self.pushed,
+            self.side,
+            self.said,
+            self.try_out,
+            self.promote,
+            self.demote,
+            self.retire,
+            self.back,
+        ]
 
     def bind(self, on: Callable[..., None], opened: gr.State, show: Callable[[str], Update]) -> None:
         """`on` binds an event for administrators, `show` opens a job anew."""
@@ -47,6 +65,13 @@ class JudgeSide:
         on(self.demote.click, then("demote", self.promotions.demote), [opened])
         on(self.retire.click, then("retire", lambda job_id, owner: self.set_retired(job_id, True)), [opened])
         on(self.back.click, then("bring_back", lambda job_id, owner: self.set_retired(job_id, False)), [opened])
+
+        def _push(owner: str, job_id: str, repo: str) -> Update:
+            done = push(self.promotions, job_id, repo or "")
+            link = f'<a class="link" href="{escape(done.url)}">{escape(done.url)}</a>'
+            return {self.pushed: f'<p class="note">{done.files} files are at {link}</p>'}
+
+        on(self.push.click, _push, [opened, self.repo], concurrency_limit=1)
 
     def shown(self, job_id: str, seen: dict[str, Any]) -> Update:
         """The components where they have changed; `seen` is told what is on the page now."""
@@ -67,6 +92,7 @@ class JudgeSide:
         return {
             self.side: gr.update(visible=True),
             self.said: html,
+            self.pushed: "",
             self.try_out: gr.update(visible=missing > 0),
             self.promote: gr.update(visible=free, interactive=gate is not None and gate.passes),
             self.demote: gr.update(visible=promotion is not None),
@@ -109,7 +135,7 @@ def gate_table(gate: Gate) -> str:
     """The conditions with their figures; what is not met says why."""
     rows = "".join(
         f'<tr class="{"met" if one.met else "unmet"}"><th>{escape(one.name)}</th>'
-        f"<td>{escape(one.test.says) + ' · ' if one.test else ''}<b>{escape(one.refusal or 'passes')}</b></td></tr>"
+        f"<td>{escape(one.figures)}{' · ' if one.figures else ''}<b>{escape(one.refusal or 'passes')}</b></td></tr>"
         for one in gate.conditions
     )
     return f'<p class="now">Against <b>{escape(gate.present)}</b>, the default judge</p><table>{rows}</table>'

@@ -10,9 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from pydantic import Field
+
 from core.checkpoints import JudgeCard
 from core.errors import MissingExtra
 from core.formats import LabelledPair
+from core.held_out import FILE, parted, write_rows
 from core.jobs import CheckpointMade, Estimate, JobTools, Progress, Report, Source
 from core.nouns import Noun
 from core.training.card import RUN
@@ -31,6 +34,13 @@ class Sourced(Noun):
     """What a job learns from. To have it first in a form, a spec names it last among its bases."""
 
     source: Source = "votes"
+    held_out: float = Field(
+        0.2,
+        ge=0.0,
+        le=0.5,
+        description="Share of the labelled rows that is not learned from: the result is tried on them before it may be "
+        "promoted. Where that would be fewer than 20 rows, all are learned from.",
+    )
 
 
 def source_name(source: str) -> str:
@@ -95,7 +105,9 @@ class Training(ABC):
     def run(self, spec: Any, tools: JobTools, out_dir: Path, report: Report) -> None:
         """Train, or go on from the last checkpoint in `out_dir`."""
         refuse_missing(spec)
-        rows = rows_of(spec.source, tools, out_dir)
+        # parted alike each time, so that a stopped run goes on with the same rows
+        rows, kept = parted(rows_of(spec.source, tools, out_dir), spec.held_out)
+        write_rows(out_dir / FILE, kept)
         with tools.gpu():
             model = self.train(spec, rows, tools, out_dir, heard(report))
         card = JudgeCard(

@@ -33,14 +33,6 @@ _FIT_SECONDS, _FIT_SECONDS_A_VOTE = 3.0, 0.02
 class VotesSpec(StarterVotesSpec, Sourced):
     """What `starter_votes` is asked to do."""
 
-    held_out: float = Field(
-        0.2,
-        ge=0.0,
-        le=0.5,
-        description="Share of the votes that is not learned from: the result is tried on them before it may be "
-        "promoted. Where that would be fewer than 20 votes, all are learned from.",
-    )
-
     criterion: str | None = Field(
         None, description="Learn only from votes under this criterion, word for word; from all where empty."
     )

@@ -171,12 +171,12 @@ def test_a_retired_judge_leaves_the_lists_and_what_it_said_stays(tried: Tried) -
 
 def test_without_held_out_votes_there_is_no_promotion(tried: Tried) -> None:
     job = tried.salon.job(source="votes:ada", held_out=0)
-    with pytest.raises(BadInput, match="has kept no votes from learning"):
+    with pytest.raises(BadInput, match="has kept none from learning"):
         tried.promotions.promote(job.id, "grace")
     assert {kind for kind, _ in tried.promotions.missing(job.id)} == {"bench_run"}
     code, said = tried.command("gate", job.id)
     assert code == 1
-    assert "Held-out votes: its job has kept no votes" in said
+    assert "Held-out votes: its job has kept none" in said
     with pytest.raises(NotFound, match="made no judge"):
         tried.promotions.gate(tried.queued[0].id)
     assert set(tried.promotions.comparisons(tried.job)) == {"starter"}

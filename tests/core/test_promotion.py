@@ -46,7 +46,7 @@ def test_a_clear_gain_without_a_fall_passes_in_plain_words() -> None:
     assert found.refusal == ""
     votes, bench = found.conditions
     assert votes.says.startswith("71.0 % against 52.0 %, +19.0 (")
-    assert votes.says.endswith("), p = .0009, 100 pairs · passes")
+    assert votes.says.endswith("), p\u00a0=\u00a0.0009, 100 votes · passes")
     assert bench.says.startswith("93.5 % against 93.5 %, +0.0 (")
     assert votes.test is not None
     assert votes.test.gain.low is not None
