@@ -15,7 +15,7 @@ from typing import Literal
 
 from app.backends import judge_backend, judge_names
 from app.settings import Settings
-from core.errors import BadInput
+from core.errors import BadInput, StudioError
 from core.judges import JUDGES
 from core.nouns import Noun
 from storage.health import examine
@@ -112,6 +112,7 @@ def _data(settings: Settings) -> Iterator[Check]:
     if not health.made:
         yield Check(name="database", state="ok", says="not made yet; the first start makes it")
         return
+    yield from _promoted(settings)
     journal = f", journal {health.journal}" if health.journal else ""
     yield Check(
         name="database",
@@ -130,6 +131,32 @@ def _data(settings: Settings) -> Iterator[Check]:
         state="note" if health.orphans else "ok",
         says=f"{health.orphans} uploads that no pair shows; removed {settings.orphan_hours:g} h after they came in",
     )
+
+
+def _promoted(settings: Settings) -> Iterator[Check]:
+    """Whether the promoted judge can judge; one that needs no GPU is loaded."""
+    from app.jobs import Jobs
+    from app.promotions import Promotions
+    from storage.db import connect
+
+    engine = connect(settings.database, journal=None)
+
+    def load_failure(name: str) -> str:
+        try:
+            backend = judge_backend(name, settings, engine)
+            if not getattr(backend, "gpu", False):
+                backend.load()
+        except StudioError as error:
+            return str(error)
+        return ""
+
+    try:
+        first = Promotions(Jobs(settings, engine), load_failure).default()
+    finally:
+        engine.dispose()
+    if first.promotion is not None:
+        made = f"{first.judge}, promoted by {first.promotion.owner} on {first.promotion.made:%Y-%m-%d}"
+        yield Check(name="default judge", state="mend" if first.problem else "ok", says=first.problem or made)
 
 
 def _writable(name: str, folder: Path, there: Path) -> Check:

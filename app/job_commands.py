@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -190,6 +191,63 @@ def retire(
     """Take the judge that a job made out of the picker; its folder stays."""
     with _queue() as queue:
         queue.retire(job_id, not back)
+
+
+@jobs.command("gate")
+def show_gate(
+    job_id: Annotated[str, typer.Argument(metavar="JOB")],
+    run: Annotated[bool, typer.Option("--run", help="Queue the runs that it lacks.")] = False,
+) -> None:
+    """What stands between the judge that a job made and its promotion: held-out votes and benches, line by line."""
+    with _queue() as queue:
+        from app.promotions import Promotions
+
+        promotions = Promotions(queue)
+        found = promotions.gate(job_id)
+        typer.echo(f"{found.candidate} against {found.present}")
+        for one in found.conditions:
+            typer.echo(f"  {one.name}: {one.says}")
+        for job in promotions.try_out(job_id, getpass.getuser()) if run else ():
+            typer.echo(_line(job), err=True)
+        if not found.passes:
+            raise typer.Exit(1)
+
+
+@jobs.command()
+def promote(job_id: Annotated[str, typer.Argument(metavar="JOB")]) -> None:
+    """Make the judge that a job made the one that the page opens with, where the gate lets it."""
+    with _queue() as queue:
+        from app.promotions import Promotions
+
+        made = Promotions(queue).promote(job_id, getpass.getuser())
+        typer.echo(f"{made.judge} is the default judge now.")
+
+
+@jobs.command()
+def demote(job_id: Annotated[str, typer.Argument(metavar="JOB")]) -> None:
+    """Take a promotion back; the judge before it is the default again."""
+    with _queue() as queue:
+        from app.promotions import Promotions
+
+        promotions = Promotions(queue)
+        promotions.demote(job_id, getpass.getuser())
+        typer.echo(f"{promotions.default().judge} is the default judge now.")
+
+
+@jobs.command()
+def push(
+    job_id: Annotated[str, typer.Argument(metavar="JOB")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="On the Hub; made where it is missing.")],
+    public: Annotated[bool, typer.Option("--public", help="A repository that everyone may see.")] = False,
+) -> None:
+    """Upload the judge that a job made to the Hugging Face Hub, with its card; the token is HF_TOKEN."""
+    with _queue() as queue:
+        from app.promotions import Promotions
+        from app.push import push as push_judge
+
+        told = partial(typer.echo, err=True)
+        done = push_judge(Promotions(queue), job_id, repo, private=not public, report=told)
+        typer.echo(f"{done.files} files are at {done.url}.")
 
 
 @jobs.command("export")

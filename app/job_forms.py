@@ -25,7 +25,7 @@ AT_ONCE = 8  # fields that are shown; the rest is under "more"
 
 class FormField(Noun):
     """One field of a form. `default` is as it is typed; `required` ones have none. `choices` may be typed over where
-    the field is `open`."""
+    the field is `open`, as one is that names something of a `shelf`: there may be more than what the program ships."""
 
     name: str
     label: str
@@ -35,6 +35,7 @@ class FormField(Noun):
     required: bool = False
     choices: tuple[str, ...] = ()
     open: bool = False
+    shelf: str = ""
 
 
 def fields_of(kind: str) -> list[FormField]:
@@ -56,6 +57,7 @@ def _field(name: str, info: FieldInfo) -> FormField:
         required=info.is_required(),
         choices=choices,
         open=shelf is not None,
+        shelf=str(extra.get("shelf", "")),
     )
 
 

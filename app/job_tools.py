@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
@@ -13,6 +14,7 @@ from app.bench_guard import BenchGuard
 from app.examples import FOLDER as EXAMPLES
 from app.gpu import GpuLock
 from app.settings import Settings
+from core import held_out
 from core.contamination import BenchIndex
 from core.errors import BadInput, NotFound
 from core.evidence import Measuring
@@ -25,6 +27,7 @@ from storage.measurements import EvidenceRecords
 from storage.media import MediaStore
 
 Watch = Callable[[str], None]
+JOB_ID = re.compile("[0-9a-f]+")
 
 
 class Tools:
@@ -43,6 +46,8 @@ class Tools:
     def pairs(self, source: str) -> Iterator[LabelledPair | BadRow]:
         if _is_votes(source):
             return self._votes(source.partition(":")[2])
+        if _is_held_out(source):
+            return iter(held_out_rows(self.settings, source.partition(":")[2]))
         if source == "examples":
             source = str(EXAMPLES / "labelled.jsonl")
         return read_pairs(source, self.settings)
@@ -105,9 +110,18 @@ class Tools:
             )
 
 
+def held_out_rows(settings: Settings, job_id: str) -> list[LabelledPair]:
+    """What a training held out. Raises NotFound where it held nothing out, or its files are not here."""
+    file = settings.jobs_dir / job_id / "out" / held_out.FILE
+    rows = held_out.read_rows(file) if JOB_ID.fullmatch(job_id) and file.is_file() else []
+    if not rows:
+        raise NotFound(f"The job {job_id!r} has held no votes out, or its files are not here; train again.")
+    return rows
+
+
 def absolute(source: str) -> str:
     """The source with its path made absolute, so that it means the same to a process that starts elsewhere."""
-    if source == "examples" or _is_votes(source):
+    if source == "examples" or _is_votes(source) or _is_held_out(source):
         return source
     name, path = _split(source)
     return f"{name}:{path.absolute()}" if name else str(path.absolute())
@@ -115,6 +129,10 @@ def absolute(source: str) -> str:
 
 def _is_votes(source: str) -> bool:
     return source.partition(":")[0] == "votes"
+
+
+def _is_held_out(source: str) -> bool:
+    return source.startswith("held_out:")
 
 
 def read_pairs(source: str, settings: Settings) -> Iterator[LabelledPair | BadRow]:

@@ -18,7 +18,7 @@ from app.settings import Settings
 from core.errors import BadInput, StudioError
 from core.jobs import KINDS, Estimate
 from core.nouns import Noun
-from storage import job_events, jobs
+from storage import job_events, jobs, promotions
 from storage.db import transaction
 from storage.job_events import Checkpoint, ItemCounts, MetricPoint
 from storage.jobs import Job, JobState
@@ -108,14 +108,19 @@ class Jobs:
         return job
 
     def remove(self, job_id: str) -> None:
-        """Forget a job that is over, with its log, its results and its checkpoints."""
+        """Forget a job that is over, with its log, its results and its checkpoints. Raises BadInput where its judge is
+        promoted."""
         with transaction(self.engine) as session:
+            promotions.refuse_promoted(session, job_id)
             jobs.remove(session, job_id)
         shutil.rmtree(self.settings.jobs_dir / job_id, ignore_errors=True)
 
     def retire(self, job_id: str, retired: bool = True) -> None:
-        """Take the judge that a job made out of the picker, or put it back. Raises NotFound where it made none."""
+        """Take the judge that a job made out of the picker, or put it back; what it said stays. Raises NotFound where
+        it made none, BadInput where it is promoted."""
         with transaction(self.engine) as session:
+            if retired:
+                promotions.refuse_promoted(session, job_id)
             job_events.retire(session, job_id, retired)
 
     # -- looking --------------------------------------------------------------------------------------------------

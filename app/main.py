@@ -110,7 +110,7 @@ def build(studio: Studio) -> gr.Blocks:
             gr.HTML(_brand(), elem_id="brand", apply_default_css=False)
             picker = gr.Dropdown(
                 choices=_choices(studio),
-                value=studio.settings.judge,
+                value=studio.promotions.default().judge,
                 allow_custom_value=True,
                 label="Judge",
                 show_label=False,
@@ -118,10 +118,11 @@ def build(studio: Studio) -> gr.Blocks:
                 elem_id="judge-picker",
             )
             who = gr.HTML("", elem_id="person", apply_default_css=False)
-        with gr.Tabs(elem_id="tabs"):
+        fallen = gr.HTML("", elem_id="fallen-back", apply_default_css=False)
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Judge", id="judge"):
                 desk = judge.build(studio, demo, guest, picker)
-            benches.build(studio, demo)
+            benches.build(studio, demo, tabs)
             admin.build(studio, demo)
         _api.expose(studio, desk, picker)
 
@@ -131,12 +132,14 @@ def build(studio: Studio) -> gr.Blocks:
             short = shown[:10] if GUEST.fullmatch(shown) else shown
             return kept, f'<span title="Your answers are kept under this name">{escape(short)}</span>'
 
-        def offer() -> Any:
-            # a job may have made a judge since the page was built
-            return gr.update(choices=_choices(studio))
+        def offer() -> tuple[Any, str]:
+            # since the page was built a job may have made a judge, and somebody promoted one
+            first = studio.promotions.default()
+            told = f'<p class="note">{escape(first.problem)}</p>' if first.problem else ""
+            return gr.update(choices=_choices(studio), value=first.judge), told
 
         demo.load(greet, guest, [guest, who], show_progress="hidden", api_visibility="private", queue=False)
-        demo.load(offer, None, picker, show_progress="hidden", api_visibility="private", queue=False)
+        demo.load(offer, None, [picker, fallen], show_progress="hidden", api_visibility="private", queue=False)
     return demo
 
 
@@ -192,6 +195,7 @@ def serve(settings: Settings, wait: bool = True) -> tuple[Any, str, str]:
         _stop_when_told()
     studio = Studio(settings)
     studio.collect_orphans()
+    studio.warm_promoted()
     demo = build(studio)
     demo.queue(default_concurrency_limit=4, max_size=256)
     if settings.slots:

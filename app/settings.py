@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         """Whether this runs on a Space where people may sign in with their name on the Hub."""
         return bool(self.space_owner and os.environ.get("OAUTH_CLIENT_ID"))
 
+    @property
+    def hub_token(self) -> SecretStr | None:
+        """The token for the Hugging Face Hub, where the environment has one."""
+        token = os.environ.get("HF_TOKEN", "").strip()
+        return SecretStr(token) if token else None
+
     def handed_on(self) -> str:
         """All that a worker needs of the settings, keys included, as JSON for its standard input and nowhere else."""
         given = self.model_dump(exclude={"host", "port", "share", "admins", "admin_password"})

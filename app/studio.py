@@ -15,6 +15,7 @@ from app.backends import judge_backends, judge_residency
 from app.bench_guard import BenchGuard
 from app.gpu import GpuLock
 from app.jobs import Jobs
+from app.promotions import Promotions
 from app.settings import Settings
 from core.agreement import Agreement, agreement
 from core.errors import BadInput, JobCancelled, NotFound, StudioError
@@ -35,7 +36,7 @@ from core.nouns import (
     Task,
     Verdict,
 )
-from core.seats import Report, State
+from core.seats import Report, Stage, State
 from core.ticket import Place
 from storage import records
 from storage.db import open_database, transaction
@@ -110,6 +111,7 @@ class Studio:
         self.residency = judge_residency(settings, self.engine)
         self.gpu = GpuLock(settings.data_dir)
         self.jobs = Jobs(settings, self.engine)
+        self.promotions = Promotions(self.jobs, self._load_failure)
         self.admins = Admins(settings)
         self.guard = BenchGuard(settings, self.engine)
         self._opening = threading.BoundedSemaphore(OPENED_AT_ONCE)
@@ -118,18 +120,30 @@ class Studio:
     # -- judges ---------------------------------------------------------------------------------------------------
 
     def judges(self) -> list[JudgeState]:
-        """Every judge, those that can run here first."""
+        """Every judge, those that can run here first, and of those the one that people meet first."""
+        first = self.promotions.default().judge
         states = [
             JudgeState(name=name, title=plug.title, about=plug.about, unavailable=plug.unavailable())
             for name, plug in judge_backends(self.settings, self.engine).items()
         ]
-        return sorted(states, key=lambda state: (state.unavailable is not None, state.name != self.settings.judge))
+        return sorted(states, key=lambda state: (state.unavailable is not None, state.name != first))
 
     def warm(self, name: str = "") -> None:
         """Load a judge in the background while the person is still typing; what fails is told when it is asked."""
         # asking the judge raises the same again, where a person can see it
         with contextlib.suppress(Exception):
-            self.residency.request(name or self.settings.judge)
+            self.residency.request(name or self.promotions.default().judge)
+
+    def warm_promoted(self) -> None:
+        """Load the promoted judge in the background, unless it needs a GPU: one that cannot be loaded leaves the first
+        place before anybody asks it."""
+        first = self.promotions.default()
+        if first.promotion is not None and not first.problem and not self.residency.loaders[first.judge].gpu:
+            self.warm(first.judge)
+
+    def _load_failure(self, name: str) -> str:
+        state = self.residency.state(name)
+        return state.message if state.stage is Stage.FAILED else ""
 
     # -- uploads --------------------------------------------------------------------------------------------------
 
@@ -204,7 +218,7 @@ class Studio:
             first=Response(content=request.first, model=request.model_1.strip()),
             second=Response(content=request.second, model=request.model_2.strip()),
         )
-        name = request.judge or self.settings.judge
+        name = request.judge or self.promotions.default().judge
         report(0.1, "Loading the judge")
         with (
             self.gpu.hold_for(self.residency.loaders.get(name), partial(report, 0.1)),

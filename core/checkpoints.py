@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +62,8 @@ class CheckpointBackend:
         """Why it cannot run here and what to do."""
         if not self.folder.is_dir():
             return f"Its folder {str(self.folder)!r} is gone; put it back, or retire it and train again."
+        if broken := _broken(self.folder):
+            return f"{broken}; put a copy back, or retire it and train again."
         try:
             return self._bound().unavailable()
         except ValidationError as error:
@@ -91,3 +94,21 @@ def _items(count: int) -> str:
 
 def _title(bench: str) -> str:
     return BENCHES[bench].title if bench in BENCHES else bench
+
+
+def _broken(folder: Path) -> str:
+    """What is wrong with the weights in a folder by their headers alone; nothing is loaded."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        return f"Its folder {str(folder)!r} holds no weights"
+    for path in files:
+        try:
+            with open(path, "rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(min(length, path.stat().st_size)))
+            end = max((part["data_offsets"][1] for name, part in header.items() if name != "__metadata__"), default=0)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return f"Its weights {path.name!r} cannot be read"
+        if path.stat().st_size != 8 + length + end:
+            return f"Its weights {path.name!r} are cut off"
+    return ""

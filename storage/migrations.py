@@ -210,11 +210,29 @@ def _fingerprints(connection: Connection) -> None:
         connection.execute(sa.text(f"ALTER TABLE pair ADD COLUMN {column} {text}"))
 
 
+def _promotions(connection: Connection) -> None:
+    schema, moment = sa.MetaData(), sa.DateTime(timezone=True)
+    sa.Table(
+        "promotion",
+        schema,
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("job", sa.Text, nullable=False),
+        sa.Column("judge", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("gate", sa.Text, nullable=False),
+        sa.Column("created", moment, nullable=False),
+        sa.Column("withdrawn", moment),
+        sa.Column("withdrawn_by", sa.Text, nullable=False),
+    )
+    schema.create_all(connection, checkfirst=False)
+
+
 STEPS: tuple[Step, ...] = (
     Step("Media, measurements, pairs, verdicts and annotations", _first_schema),
     Step("Jobs, their items, metrics and checkpoints, and saved specs", _jobs),
     Step("Checkpoints that judge no more", _retired_checkpoints),
     Step("Fingerprints, and pairs that are items of a bench", _fingerprints),
+    Step("Checkpoints that are the first judge", _promotions),
 )
 
 _LEDGER = sa.Table(

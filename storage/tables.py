@@ -279,3 +279,18 @@ class SavedSpecRow(SQLModel, table=True):
     name: str = Field(primary_key=True, sa_type=AnyText)
     spec: dict[str, Any] = Field(sa_type=JsonText)
     created: datetime = Field(default_factory=now, sa_type=Utc)
+
+
+class PromotionRow(SQLModel, table=True):
+    """A checkpoint made the first judge. `job` is a public id, so that who did what outlives the job itself."""
+
+    __tablename__ = "promotion"
+
+    number: int | None = Field(default=None, primary_key=True)
+    job: str = Field(sa_type=Text)
+    judge: str = Field(sa_type=AnyText)
+    owner: str = Field(sa_type=AnyText)
+    gate: dict[str, Any] = Field(sa_type=JsonText)
+    created: datetime = Field(default_factory=now, sa_type=Utc)
+    withdrawn: datetime | None = Field(default=None, sa_type=Utc)
+    withdrawn_by: str = Field(default="", sa_type=AnyText)

@@ -21,6 +21,12 @@ class KindForm:
     names: list[str]
     inputs: list[Any]
 
+    def offering(self, judges: list[str]) -> dict[Any, Any]:
+        """The fields that name a judge as an update, which offers these."""
+        judged = {field.name for field in fields_of(self.kind) if field.shelf == "judges"}
+        places = zip(self.names, self.inputs, strict=True)
+        return {place: gr.update(choices=judges) for name, place in places if name in judged}
+
     def given(self, values: tuple[Any, ...]) -> dict[str, Any]:
         """What stands in the fields, by name."""
         return dict(zip(self.names, values, strict=True))

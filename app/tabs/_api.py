@@ -109,7 +109,7 @@ def expose(studio: Studio, desk: Desk, picker: gr.Dropdown) -> None:
                     strength=None if strength is None else int(strength),
                     reason=(reason or "")[:4000],
                 ),
-                judge or studio.settings.judge,
+                judge or studio.promotions.default().judge,
             )
         return standing.model_dump(mode="json")
 

@@ -13,6 +13,7 @@ from app.admins import Caller
 from app.studio import Studio
 from app.tabs import _admin_form as forms
 from app.tabs import _admin_view as view
+from app.tabs._admin_judge import JudgeSide
 from app.tabs._judge_trips import picked
 from core.errors import BadInput, StudioError
 from core.jobs import KINDS
@@ -84,6 +85,7 @@ class _Admin:
                 self.cancel = gr.Button("Cancel", size="md")
                 self.retry = gr.Button("Go on", size="md")
                 self.remove = gr.Button("Remove", size="md")
+            self.made = JudgeSide(self.studio.promotions, self.queue.retire)
             self.plot = gr.Plot(visible=False, show_label=False, elem_id="job-plot")
             self.job = _picking(view.nothing_opened(), elem_id="job")
 
@@ -127,6 +129,7 @@ class _Admin:
         self._on(self.cancel.click, self._cancel, [self.opened], concurrency_limit=4)
         self._on(self.retry.click, self._retry, [self.opened])
         self._on(self.remove.click, self._remove, [self.opened])
+        self.made.bind(self._on, self.opened, self._open)
         self.fields = fields
 
     def _on(self, listener: Any, handler: Callable[..., Update], inputs: list[Any], event: bool = False, **more: Any):
@@ -155,7 +158,7 @@ class _Admin:
         return [
             self.tab, self.timer, self.place, self.note, self.list, self.job_side, self.buttons, self.cancel,
             self.retry, self.remove, self.plot, self.job, self.form_side, self.kind, self.cost, self.saved,
-            self.opened, self.shown, self.seen, *(form.group for form in self.forms.values()),
+            self.opened, self.shown, self.seen, *self.made.places, *(form.group for form in self.forms.values()),
             *(place for form in self.forms.values() for place in form.inputs),
         ]  # fmt: skip
 
@@ -213,7 +216,9 @@ class _Admin:
         if tuple(seen.get("plot", ())) != drawn:
             plot = view.figure(shown.metrics)
             update[self.plot] = gr.update(value=plot, visible=plot is not None)
-        return update | ({self.seen: seen | {"job": html, "plot": drawn}} if update else {})
+        now = seen | {"job": html, "plot": drawn}
+        update |= self.made.shown(job_id, now)
+        return update | ({self.seen: now} if update else {})
 
     def _pick(self, owner: str, event: gr.EventData) -> Update:
         what, value = picked(event)
@@ -232,14 +237,21 @@ class _Admin:
     # -- asking for work ------------------------------------------------------------------------------------------
 
     def _new(self, owner: str) -> Update:
-        return {
-            self.opened: "",
-            self.job_side: gr.update(visible=False),
-            self.form_side: gr.update(visible=True),
-            self.cost: "",
-            self.saved: self._names(next(iter(self.forms))),
-            self.kind: next(iter(self.forms)),
-        } | self._groups(next(iter(self.forms)))
+        # those too that jobs made since the page was built
+        judges = [state.name for state in self.studio.judges()]
+        offered = {place: update for form in self.forms.values() for place, update in form.offering(judges).items()}
+        return (
+            offered
+            | {
+                self.opened: "",
+                self.job_side: gr.update(visible=False),
+                self.form_side: gr.update(visible=True),
+                self.cost: "",
+                self.saved: self._names(next(iter(self.forms))),
+                self.kind: next(iter(self.forms)),
+            }
+            | self._groups(next(iter(self.forms)))
+        )
 
     def _groups(self, kind: str) -> Update:
         return {form.group: gr.update(visible=form.kind == kind) for form in self.forms.values()}
@@ -293,6 +305,7 @@ class _Admin:
             self.opened: "",
             self.job: view.nothing_opened(),
             self.buttons: gr.update(visible=False),
+            self.made.side: gr.update(visible=False),
             self.plot: gr.update(visible=False),
         } | self._listing("", [], {}, False)
 

@@ -1,4 +1,7 @@
-"""The Benches tab: the runs of this studio among the published figures, two of them compared, and their pairs."""
+"""The Benches tab: the runs of this studio among the published figures, two of them compared, and their pairs.
+
+An address that names two runs (?runs=ONE,OTHER) opens their comparison.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from app.tabs.admin import caller
 from core.bench_comparison import compare
 from core.bench_metrics import Ties
 from core.benches import BENCHES
-from core.errors import BadInput
+from core.errors import BadInput, StudioError
 from core.published import tables_for
 
 Update = dict[Any, Any]
@@ -24,19 +27,21 @@ REFRESH_SECONDS = 3.0
 EMBEDDED = "embedded"
 _WAYS = (("Without ties", Ties.WITHOUT), ("Ties, own threshold", Ties.OWN), ("Ties, test-set threshold", Ties.TEST_SET))
 
+_FIRST_TIES = Ties.WITHOUT.value
 
-def build(studio: Studio, demo: gr.Blocks) -> gr.Tab:
+
+def build(studio: Studio, demo: gr.Blocks, tabs: gr.Tabs) -> gr.Tab:
     """Lay the tab out inside the current Tabs. Everybody may look; administrators may queue the embedded bench."""
     with gr.Tab("Benches", id="benches") as tab:
-        _Benches(studio, tab)
+        _Benches(studio, demo, tab, tabs)
     return tab
 
 
 class _Benches:
     """The tab's components and events."""
 
-    def __init__(self, studio: Studio, tab: gr.Tab) -> None:
-        self.studio, self.runs = studio, BenchRuns(studio.jobs)
+    def __init__(self, studio: Studio, demo: gr.Blocks, tab: gr.Tab, tabs: gr.Tabs) -> None:
+        self.studio, self.runs, self.tabs = studio, BenchRuns(studio.jobs), tabs
         self.chosen, self.seen = gr.State([]), gr.State("")
         self.timer = gr.Timer(REFRESH_SECONDS, active=False)
         names = sorted(BENCHES, key=lambda bench: (bench != EMBEDDED, not tables_for(bench), BENCHES[bench].title))
@@ -46,7 +51,7 @@ class _Benches:
             )
             self.ties = gr.Radio(
                 [(label, ties.value) for label, ties in _WAYS],
-                value=Ties.WITHOUT.value,
+                value=_FIRST_TIES,
                 label="How ties are counted",
                 elem_classes="segments",
                 elem_id="bench-ties",
@@ -60,10 +65,17 @@ class _Benches:
             with gr.Column(scale=4, min_width=280, elem_id="bench-radar-side"):
                 self.radar = gr.Plot(visible=False, show_label=False, elem_id="bench-radar")
         self.below = gr.HTML("", elem_id="bench-below", apply_default_css=False)
-        self._bind(tab)
+        self._bind(demo, tab)
 
-    def _bind(self, tab: gr.Tab) -> None:
+    def _bind(self, demo: gr.Blocks, tab: gr.Tab) -> None:
         looked = [self.bench, self.ties, self.chosen]
+
+        def benches_from_address(request: gr.Request, profile: gr.OAuthProfile | None) -> Update:
+            chosen = [name for name in request.query_params.get("runs", "").split(",")[:2] if name]
+            return self._open_runs(caller(request, profile), chosen) if chosen else gr.skip()
+
+        opened = [self.tabs, self.bench, *self.every]
+        demo.load(benches_from_address, None, opened, show_progress="hidden", api_visibility="private")
         self._on(tab.select, self._look, looked)
         self._on(self.timer.tick, self._refresh, [*looked, self.seen])
         self._on(self.bench.input, self._change, [self.bench, self.ties])
@@ -87,10 +99,13 @@ class _Benches:
 
         run = act_on if event else act
         run.__name__ = f"benches{handler.__name__}"
-        every = [
+        listener(run, inputs, self.every, show_progress="hidden", api_visibility="private")
+
+    @property
+    def every(self) -> list[Any]:
+        return [
             self.note, self.working, self.board, self.radar, self.below, self.chosen, self.seen, self.timer, self.start,
         ]  # fmt: skip
-        listener(run, inputs, every, show_progress="hidden", api_visibility="private")
 
     # -- looking --------------------------------------------------------------------------------------------------
 
@@ -143,6 +158,19 @@ class _Benches:
         # of three the one chosen first goes
         chosen = kept if value in (chosen or []) else [*kept, value][-2:]
         return self._look(who, bench, counted, chosen) | {self.below: self._compared(chosen, Ties(counted))}
+
+    def _open_runs(self, who: Any, chosen: list[str]) -> Update:
+        """The comparison of two runs that the address names."""
+        try:
+            bench = self.runs.find(chosen[0]).result.settings.bench
+            below = self._compared(chosen, Ties(_FIRST_TIES))
+        except StudioError as error:
+            return {self.tabs: gr.Tabs(selected="benches"), self.note: widgets.refused(str(error))}
+        return self._look(who, bench, _FIRST_TIES, chosen) | {
+            self.tabs: gr.Tabs(selected="benches"),
+            self.bench: bench,
+            self.below: below,
+        }
 
     def _compared(self, chosen: list[str], ties: Ties) -> str:
         if len(chosen or []) != 2:

@@ -30,7 +30,7 @@ Source = Annotated[
         json_schema_extra={"path": True},
         description="A file or folder of pairs, with its format in front where the suffix does not say it "
         "(hh_rlhf:train.jsonl); examples for the ready ones; votes for what people said in this studio, votes:NAME for "
-        "what one of them did.",
+        "what one of them did; held_out:JOB for votes that a training kept from learning.",
     ),
 ]
 """A field that names labelled pairs, as `JobTools.pairs` takes it."""

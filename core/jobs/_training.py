@@ -15,6 +15,7 @@ from pydantic import Field
 from core.checkpoints import JudgeCard
 from core.errors import MissingExtra
 from core.formats import LabelledPair
+from core.held_out import FILE, parted, read_rows, write_rows
 from core.jobs import CheckpointMade, Estimate, JobTools, Progress, Report, Source
 from core.jobs._bench_items import BenchItems, Found, checked, counted
 from core.nouns import Noun
@@ -40,6 +41,13 @@ class Sourced(Noun):
         description="Of rows that are items of a bench: refuse trains on none of the rows, leave_out on the others, "
         "train_on on all, which the model's card then says.",
     )
+    held_out: float = Field(
+        0.2,
+        ge=0.0,
+        le=0.5,
+        description="Share of the labelled rows that is not learned from: the result is tried on them before it may be "
+        "promoted. Where that would be fewer than 20 rows, all are learned from.",
+    )
 
 
 def source_name(source: str) -> str:
@@ -63,11 +71,8 @@ def rows_kept(out_dir: Path, fresh: Callable[[], tuple[list[LabelledPair], Found
     if not ((out_dir / RUN).is_file() and rows.is_file() and found.is_file()):
         new, what = fresh()
         write_whole(found, what.model_dump_json())
-        # ASCII: line separators inside texts cannot break a line
-        write_whole(rows, "".join(row.model_dump_json(ensure_ascii=True) + "\n" for row in new))
-    with open(rows, encoding="ascii") as file:
-        kept = [LabelledPair.model_validate_json(line) for line in file]
-    return kept, Found.model_validate_json(found.read_text("utf-8"))
+        write_rows(rows, new)
+    return read_rows(rows), Found.model_validate_json(found.read_text("utf-8"))
 
 
 def labelled_rows(source: str, tools: JobTools) -> Iterator[LabelledPair]:
@@ -109,6 +114,9 @@ class Training(ABC):
         """Train, or go on from the last checkpoint in `out_dir`."""
         refuse_missing(spec)
         rows, found = rows_kept(out_dir, lambda: self._fresh(spec, tools, report))
+        # parted alike each time, so that a stopped run goes on with the same rows
+        rows, kept = parted(rows, spec.held_out)
+        write_rows(out_dir / FILE, kept)
         with tools.gpu():
             model = self.train(spec, rows, tools, out_dir, heard(report))
         items = tell_bench_items(model, found.trained_on, Path(spec.model).expanduser())

@@ -16,6 +16,7 @@ from pydantic import Field
 from core.checkpoints import JudgeCard
 from core.errors import BadInput, StudioError
 from core.formats import LabelledPair
+from core.held_out import FILE, parted, write_rows
 from core.jobs import CheckpointMade, Estimate, JobTools, Progress, Report
 from core.jobs._bench_items import checked
 from core.jobs._training import Sourced, asked, heard, labelled_rows, source_name
@@ -53,7 +54,9 @@ class StarterVotes:
         rows = _asked(spec, tools)
         _refuse_few(spec, rows)
         rows, found = checked(rows, spec.bench_items, tools, report)
+        rows, kept = parted(rows, spec.held_out)
         _refuse_few(spec, rows)
+        write_rows(out_dir / FILE, kept)
         votes = _measured(rows, tools, report)
         from core.training.starter_votes import train_starter_votes
 
@@ -73,7 +76,7 @@ class StarterVotes:
 
     def estimate(self, spec: VotesSpec, tools: JobTools) -> Estimate:
         """Measures the first pairs, and reckons the rest by them."""
-        rows = _asked(spec, tools)
+        rows, _ = parted(_asked(spec, tools), spec.held_out)
         _refuse_few(spec, rows)
         began = time.perf_counter()
         for row in islice(rows, TRIED):

@@ -113,6 +113,20 @@ ROWS: dict[int, list[tuple[str, dict[str, Any]]]] = {
         ("saved_spec", {"kind": "score_dataset", "name": "n", "spec": "{}", "created": MOMENT}),
     ],
     4: [("fingerprint", {"key": "image/1/aa", "fingerprint": b"12345678", "created": MOMENT})],
+    5: [
+        (
+            "promotion",
+            {
+                "number": 1,
+                "job": "0badcafe",
+                "judge": "starter:0badcafe",
+                "owner": "me",
+                "gate": "{}",
+                "created": MOMENT,
+                "withdrawn_by": "",
+            },
+        ),
+    ],
 }
 TABLES = {table for rows in ROWS.values() for table, _ in rows}
 

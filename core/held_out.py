@@ -1,0 +1,57 @@
+"""Labelled rows that a training keeps from learning, so that what it made can be tried on them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from core.formats import LabelledPair
+from core.nouns import Modality
+
+FILE = "held_out.jsonl"
+LEAST = 20  # rows of one modality; fewer would show nothing, and are better learned from
+
+
+def parted(rows: Sequence[LabelledPair], share: float) -> tuple[list[LabelledPair], list[LabelledPair]]:
+    """What is learned from, and what is held out, in the order of the rows.
+
+    Whole responses are held out: every row that shows one of them, so that each held-out row has a response that was
+    never learned from. They are taken in the order of their hashes, which no job and no seed decides: what one
+    training held out, the next one on more votes holds out too, nearly all of it. Each modality is parted by itself,
+    and one of which `share` is fewer than `LEAST` rows is learned from as a whole.
+    """
+    places: dict[Modality, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        places[row.pair.modality].append(place)
+    held = {place for own in places.values() for place in _held(rows, own, share)}
+    return (
+        [row for place, row in enumerate(rows) if place not in held],
+        [row for place, row in enumerate(rows) if place in held],
+    )
+
+
+def _held(rows: Sequence[LabelledPair], places: Sequence[int], share: float) -> set[int]:
+    shown: dict[str, set[int]] = defaultdict(set)
+    for place in places:
+        for response in (rows[place].pair.first, rows[place].pair.second):
+            shown[response.content.sha256].add(place)
+    most, held = round(share * len(places)), set[int]()
+    for sha256 in sorted(shown):
+        # a response that stands in very many rows would take them all
+        if len(held | shown[sha256]) <= most:
+            held |= shown[sha256]
+    return held if len(held) >= LEAST else set()
+
+
+def write_rows(path: Path, rows: Iterable[LabelledPair]) -> None:
+    """Whole or not at all."""
+    part = path.with_suffix(".part")
+    # ASCII: line separators inside texts cannot break a line
+    part.write_text("".join(row.model_dump_json(ensure_ascii=True) + "\n" for row in rows), encoding="ascii")
+    part.replace(path)
+
+
+def read_rows(path: Path) -> list[LabelledPair]:
+    with open(path, encoding="ascii") as file:
+        return [LabelledPair.model_validate_json(line) for line in file]

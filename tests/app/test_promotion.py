@@ -1,0 +1,182 @@
+"""The life of a checkpoint: tried on what it never learned, promoted, fallen back from, demoted, retired."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.__main__ import cli
+from app.doctor import Check, check_all
+from core.errors import BadInput, NotFound
+from core.seats import Stage
+from storage.jobs import JobState
+from tests.app.queueing import run_here
+from tests.app.test_taste import Salon
+
+
+class Tried:
+    """A salon with one taste of 150 votes, and what the gate wants to know of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.salon = Salon(folder)
+        self.salon.vote(150, "ada", "fixed")
+        self.studio, self.promotions = self.salon.studio, self.salon.studio.promotions
+        job = self.salon.job(source="votes:ada")
+        assert job.state is JobState.DONE, job.message
+        self.job, self.name = job.id, f"starter:{job.id}"
+        self.before = self.promotions.gate(job.id)
+        self.queued = self.promotions.try_out(job.id, "grace")
+        self.meanwhile = self.promotions.gate(job.id)
+        for _ in self.queued:
+            run_here(self.studio.settings)
+
+    def command(self, *words: str) -> tuple[int, str]:
+        here = {"STUDIO_DATA_DIR": str(self.studio.settings.data_dir)}
+        done = CliRunner().invoke(cli, ["jobs", *words], env=here)
+        return done.exit_code, done.output
+
+    def default(self) -> str:
+        return self.promotions.default().judge
+
+    def doctor(self) -> Check | None:
+        return next((check for check in check_all(self.studio.settings) if check.name == "default judge"), None)
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
+    return Tried(tmp_path_factory.mktemp("tried"))
+
+
+def test_the_gate_says_what_it_lacks_and_one_click_queues_just_that(tried: Tried) -> None:
+    assert not tried.before.passes
+    assert "Held-out votes: starter has not been asked yet" in tried.before.refusal
+    assert "Embedded bench: starter has not been asked yet" in tried.before.refusal
+    assert [(job.kind, job.spec["judge"]) for job in tried.queued] == [
+        ("score_dataset", "starter"),
+        ("score_dataset", tried.name),
+        ("bench_run", "starter"),
+        ("bench_run", tried.name),
+    ]
+    assert f"starter is being asked (job {tried.queued[0].id})" in tried.meanwhile.refusal
+    assert tried.promotions.missing(tried.job) == []
+    assert tried.promotions.try_out(tried.job, "grace") == []
+
+
+def test_held_out_votes_were_not_learned_from(tried: Tried) -> None:
+    folder = tried.studio.jobs.view(tried.job).folder
+    learned = json.loads((folder / "out" / "taste" / "run.json").read_text())["rows"]
+    held = tried.promotions.gate(tried.job).conditions[0].test
+    assert held is not None
+    assert 20 <= held.pairs <= 30
+    assert learned + held.pairs == 150
+
+
+def test_a_judge_is_promoted_where_the_gate_lets_it_and_demoted_again(tried: Tried) -> None:
+    found = tried.promotions.gate(tried.job)
+    assert found.passes, found.refusal
+    votes, bench = found.conditions
+    assert votes.test is not None
+    assert votes.test.gain.value >= 0.15
+    assert votes.says.endswith("· passes")
+    assert bench.name == "Embedded bench"
+    assert tried.default() == "starter"
+    code, said = tried.command("promote", tried.job)
+    assert (code, said.strip()) == (0, f"{tried.name} is the default judge now.")
+    promotion = tried.promotions.standing(tried.job)
+    assert promotion is not None
+    assert promotion.owner
+    assert promotion.gate == found.model_dump(mode="json")
+    assert tried.studio.judges()[0].name == tried.name
+    assert tried.salon.ask(0, 1, "").verdicts[0].judge == tried.name
+    check = tried.doctor()
+    assert check is not None
+    assert check.state == "ok"
+    for refused in (tried.studio.jobs.retire, tried.studio.jobs.remove):
+        with pytest.raises(BadInput, match="is promoted; demote it first"):
+            refused(tried.job)
+    with pytest.raises(BadInput, match="is the default judge already"):
+        tried.promotions.promote(tried.job, "grace")
+    assert tried.command("demote", tried.job) == (0, "starter is the default judge now.\n")
+    assert tried.doctor() is None
+    with pytest.raises(NotFound, match="not promoted"):
+        tried.promotions.demote(tried.job, "grace")
+
+
+@pytest.mark.parametrize("harm", ["folder", "weights"])
+def test_a_promoted_judge_that_is_gone_or_broken_gives_way_to_the_starter_and_it_is_said(
+    tried: Tried, harm: str
+) -> None:
+    tried.promotions.promote(tried.job, "grace")
+    path = tried.studio.jobs.view(tried.job).checkpoints[-1].path
+    kept = path.with_name("kept")
+    shutil.copytree(path, kept)
+    try:
+        if harm == "folder":
+            shutil.rmtree(path)
+        else:
+            weights = path / "model.safetensors"
+            weights.write_bytes(weights.read_bytes()[:-100])
+        first, check = tried.promotions.default(), tried.doctor()
+        assert first.judge == "starter"
+        told = "is gone" if harm == "folder" else "'model.safetensors' are cut off"
+        assert f"{tried.name} was promoted by grace, but cannot judge now, so starter does." in first.problem
+        assert told in first.problem
+        assert check is not None
+        assert (check.state, check.says) == ("mend", first.problem)
+        assert tried.salon.ask(0, 1, "").verdicts[0].judge == "starter"
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        kept.replace(path)
+    assert tried.default() == tried.name
+    tried.promotions.demote(tried.job, "grace")
+
+
+def test_a_promoted_judge_that_cannot_be_loaded_gives_way_too(tried: Tried) -> None:
+    tried.promotions.promote(tried.job, "grace")
+    config = tried.studio.jobs.view(tried.job).checkpoints[-1].path / "config.json"
+    text = config.read_text()
+    again = type(tried.studio)(tried.studio.settings)
+    try:
+        config.write_text("{}")
+        assert again.promotions.default().judge == tried.name
+        again.warm_promoted()
+        with pytest.raises(Exception, match=r"."), again.residency.lease(tried.name):
+            pass
+        assert again.residency.state(tried.name).stage is Stage.FAILED
+        assert again.promotions.default().judge == "starter"
+        check = tried.doctor()
+        assert check is not None
+        assert check.state == "mend"
+    finally:
+        config.write_text(text)
+    with again.residency.lease(tried.name):
+        assert again.promotions.default().judge == tried.name
+    tried.promotions.demote(tried.job, "grace")
+
+
+def test_a_retired_judge_leaves_the_lists_and_what_it_said_stays(tried: Tried) -> None:
+    said = tried.salon.ask(0, 1, tried.name)
+    tried.studio.jobs.retire(tried.job)
+    assert tried.name not in tried.salon.names()
+    assert tried.studio.load(said.pair.id).verdicts[0].judge == tried.name
+    with pytest.raises(BadInput, match="is retired; bring it back first"):
+        tried.promotions.promote(tried.job, "grace")
+    tried.studio.jobs.retire(tried.job, False)
+    assert tried.promotions.gate(tried.job).passes
+
+
+def test_without_held_out_votes_there_is_no_promotion(tried: Tried) -> None:
+    job = tried.salon.job(source="votes:ada", held_out=0)
+    with pytest.raises(BadInput, match="has kept none from learning"):
+        tried.promotions.promote(job.id, "grace")
+    assert {kind for kind, _ in tried.promotions.missing(job.id)} == {"bench_run"}
+    code, said = tried.command("gate", job.id)
+    assert code == 1
+    assert "Held-out votes: its job has kept none" in said
+    with pytest.raises(NotFound, match="made no judge"):
+        tried.promotions.gate(tried.queued[0].id)
+    assert set(tried.promotions.comparisons(tried.job)) == {"starter"}
