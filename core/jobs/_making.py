@@ -27,7 +27,7 @@ def changes(rows: Sequence[LabelledPair], spec: SynthesisSpec, tools: JobTools, 
         if row.pair.id in known:
             continue
         try:
-            log.append(changed(row, spec.seed, log.path.parent / MEDIA))
+            log.append(changed(row, spec.seed, log.path.parent / MEDIA, tools.limits))
         except BadInput as error:
             log.append(BadRow(line=row.line, id=row.pair.id, reason=str(error)))
         _say(report, len(log.rows), len(rows))

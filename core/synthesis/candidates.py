@@ -7,6 +7,7 @@ A candidate is a pair with the criterion that its teachers are asked under. Its 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -27,12 +28,12 @@ from core.models.starter.recipe import Preparation, Recipe
 from core.models.starter.wishes import load
 from core.nouns import Content, Failure, Modality, Preference, Response
 
+log = logging.getLogger(__name__)
+
 _DIRECTIONS = ("more", "less")
-# what a change may raise of media that it does not fit
-_UNFIT = (BadInput, ValueError, ArithmeticError, LookupError, OSError)
 
 
-def changed(row: LabelledPair, seed: int, media: Path) -> LabelledPair:
+def changed(row: LabelledPair, seed: int, media: Path, limits: Limits) -> LabelledPair:
     """One of the row's two responses against itself with one attribute changed, under a wish for more or less of it.
 
     Seed and the pair's id decide which response, attribute, change, strength, wish and sides. Wishes are of the split
@@ -44,11 +45,15 @@ def changed(row: LabelledPair, seed: int, media: Path) -> LabelledPair:
     response = (row.pair.first, row.pair.second)[int(rng.integers(2))]
     modality, preparation = row.pair.modality, Recipe.read().preparation
     try:
-        original = _decoded(response.content, preparation)
+        original = _decoded(response.content, preparation, limits)
         change, strength, result = _change(original, modality, preparation, rng)
         versions = [_kept(one, modality, media) for one in (original, result)]
-    except _UNFIT as error:
-        raise BadInput(f"The response cannot be changed: {error}") from error
+    except BadInput:
+        raise
+    except Exception as error:
+        # decoders have errors of their own, and one broken file must not end the whole list
+        log.warning("%s cannot be changed", row.pair.id, exc_info=error)
+        raise BadInput(f"The response cannot be changed ({type(error).__name__}); the log has the error.") from error
     wanted = _DIRECTIONS[int(rng.integers(2))]
     wishes = load(modality).of(change.attribute, "more" if wanted == "more" else "less", "train")
     made = row.pair.model_copy(
@@ -78,14 +83,16 @@ def _change(media: Any, modality: Modality, preparation: Preparation, rng: Any) 
         strength = float(rng.uniform(*(preparation.strong if rng.random() < 0.5 else preparation.mild)))
         try:
             result = change.apply(media, strength, rng)
-        except _UNFIT:
+        except (BadInput, ValueError, ArithmeticError, LookupError, OSError):
             continue
         if not same(media, result, preparation.audible_db):
             return change, strength, result
-    raise BadInput("none of the changes does anything to it")
+    raise BadInput("None of the changes does anything to the response.")
 
 
-def _decoded(content: Content, preparation: Preparation) -> Any:
+def _decoded(content: Content, preparation: Preparation, limits: Limits) -> Any:
+    # checked like an upload before it is decoded without limits
+    open_content(content, limits)
     return content.text if content.path is None else READ[content.modality](content.path, preparation)
 
 
