@@ -51,7 +51,7 @@ def figure(points: Sequence[MetricPoint]) -> Any:
         height=60 + 170 * rows + 90 * several,
         margin={"l": 44, "r": 12, "t": 30, "b": 28},
         showlegend=several,
-        legend={"orientation": "h", "y": -0.14},
+        legend={"orientation": "h", "y": -0.14, "traceorder": "normal"},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"size": 12, "color": "#64748B"},
