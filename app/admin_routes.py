@@ -1,4 +1,5 @@
-"""The page on which an administrator signs in and out: /admin/sign-in and /admin/sign-out."""
+"""The page on which an administrator signs in and out, /admin/sign-in and /admin/sign-out, and what only an
+administrator may take away: /admin/jobs/{job}/preferences.zip."""
 
 from __future__ import annotations
 
@@ -6,13 +7,15 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from app.admins import COOKIE, SIGNED_IN_SECONDS
-from core.errors import NotAllowed
+from app.admins import COOKIE, SIGNED_IN_SECONDS, Caller
+from app.job_export import pack_pairs
+from core.errors import NotAllowed, StudioError
 
 if TYPE_CHECKING:
     from app.studio import Studio
@@ -62,10 +65,37 @@ def admin_routes(studio: Studio) -> list[Route]:
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return answer
 
+    def pairs(request: Request) -> Response:
+        try:
+            admins.require(_caller(request))
+            packed = pack_pairs(studio.jobs, request.path_params["job"])
+        except StudioError as error:
+            status = 403 if isinstance(error, NotAllowed) else 404
+            return PlainTextResponse(str(error), status_code=status)
+        # removed once it has been sent
+        return FileResponse(
+            packed,
+            filename="preferences.zip",
+            headers={"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"},
+            background=BackgroundTask(packed.unlink),
+        )
+
     return [
+        Route("/admin/jobs/{job}/preferences.zip", pairs, methods=["GET"]),
         Route("/admin/sign-in", sign_in, methods=["GET", "POST"]),
         Route("/admin/sign-out", sign_out, methods=["GET"]),
     ]
+
+
+def _caller(request: Request) -> Caller:
+    # on a Space, Gradio keeps who signed in with the Hub in the session
+    person = request.scope.get("session", {}).get("oauth_info", {}).get("userinfo", {})
+    return Caller(
+        address=request.client.host if request.client else "",
+        headers=dict(request.headers),
+        cookies=dict(request.cookies),
+        hub_name=str(person.get("preferred_username", "")),
+    )
 
 
 async def _form(request: Request) -> dict[str, str]:

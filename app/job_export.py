@@ -1,19 +1,21 @@
-"""What a scoring job found, to take away: its pairs with the verdicts, as preference_jsonl with media beside it."""
+"""What a job made of pairs, to take away as preference_jsonl with media beside it: those that it judged with the
+verdicts, or those that it kept."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from app.job_tools import Tools
 from app.jobs import Jobs
-from core.errors import BadInput
+from core.beside import laid_beside
+from core.errors import BadInput, NotFound
 from core.formats import LabelledPair
 from core.formats.preference_jsonl import PLUG as PREFERENCE_JSONL
 from core.jobs.score_dataset import ScoreSpec, rows_of
-from core.nouns import Content, PreferencePair, Response, Verdict
+from core.nouns import PreferencePair, Verdict
 from storage import job_events
 from storage.db import transaction
 
@@ -33,13 +35,16 @@ def export_verdicts(queue: Jobs, job_id: str, out: Path) -> int:
         verdicts = dict(job_events.item_verdicts(session, job_id))
     said: dict[str, Verdict] = {}
 
+    def beside(pair: PreferencePair) -> PreferencePair:
+        return laid_beside(pair, out.parent, out.with_name(f"{out.name}.media"))
+
     def rows() -> Iterator[LabelledPair]:
         for key, row in rows_of(ScoreSpec.model_validate(job.spec), Tools(queue.settings, queue.engine, job_id)):
             if isinstance(row, LabelledPair) and key in verdicts:
                 # of several questions on one pair only the first can keep the pair's own id
                 name = row.pair.id if row.pair.id and row.pair.id not in said else key
                 said[name] = verdicts[key]
-                yield row.model_copy(update={"pair": _beside(row.pair, out).model_copy(update={"id": name})})
+                yield row.model_copy(update={"pair": beside(row.pair).model_copy(update={"id": name})})
 
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -48,23 +53,24 @@ def export_verdicts(queue: Jobs, job_id: str, out: Path) -> int:
         raise BadInput(f"{str(out)!r} cannot be written: {error.strerror or error}.") from error
 
 
-def _beside(pair: PreferencePair, out: Path) -> PreferencePair:
-    def moved(response: Response) -> Response:
-        return response.model_copy(update={"content": _near(response.content, out)})
-
-    context = None if pair.context is None else _near(pair.context, out)
-    return pair.model_copy(update={"context": context, "first": moved(pair.first), "second": moved(pair.second)})
-
-
-def _near(content: Content, out: Path) -> Content:
-    """The content with its file below the folder of `out`, where the format wants it."""
-    if content.path is None or content.path.resolve().is_relative_to(out.absolute().parent.resolve()):
-        return content
-    place = out.with_name(f"{out.name}.media") / f"{content.sha256}{content.path.suffix}"
-    if not place.exists():
-        place.parent.mkdir(exist_ok=True)
-        try:
-            os.link(content.path, place)
-        except OSError:
-            shutil.copyfile(content.path, place)
-    return content.model_copy(update={"path": place})
+def pack_pairs(queue: Jobs, job_id: str) -> Path:
+    """The pairs that a job made, as one zip file with their media, for the caller to remove. Raises NotFound."""
+    path = queue.pairs(queue.find(job_id).id)
+    if path is None:
+        raise NotFound(f"The job {job_id!r} has made no list of pairs (yet).")
+    files = {
+        content.path
+        for row in PREFERENCE_JSONL.read(path, queue.settings.limits)
+        if isinstance(row, LabelledPair)
+        for content in (row.pair.context, row.pair.first.content, row.pair.second.content)
+        if content is not None and content.path is not None
+    }
+    with (
+        NamedTemporaryFile(dir=path.parent.parent, suffix=".zip", delete=False) as packed,
+        # media are compressed already
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        archive.write(path, path.name)
+        for file in sorted(files):
+            archive.write(file, file.relative_to(path.parent.resolve()))
+    return Path(packed.name)

@@ -16,10 +16,11 @@ from app.gpu import GpuLock
 from app.settings import Settings
 from core import held_out
 from core.contamination import BenchIndex
-from core.errors import BadInput, NotFound
+from core.errors import BadInput, JudgeFailed, NotFound
 from core.evidence import Measuring
 from core.formats import FORMATS, BadRow, LabelledPair, PairFormat
 from core.judges import Judge
+from core.models.served import EndpointSpec
 from core.nouns import Preference, Verdict
 from storage import answers, job_events, records
 from storage.db import transaction
@@ -59,6 +60,15 @@ class Tools:
             self._residency.lease(name, lambda state: self.watch(state.message or "Loading the judge")) as judge,
         ):
             yield judge
+
+    def served(self, model: str, base_url: str = "") -> EndpointSpec:
+        own = self.settings.endpoint
+        # a key must not follow a job to another server
+        there = {} if base_url in ("", own.base_url) else {"base_url": base_url, "api_key": None}
+        spec = own.model_copy(update={"model": model, "samples": 1, **there})
+        if problem := spec.problem():
+            raise JudgeFailed(problem)
+        return spec
 
     def gpu(self) -> AbstractContextManager[None]:
         return self._gpu.hold(self.watch)

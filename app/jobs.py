@@ -18,6 +18,7 @@ from app.settings import Settings
 from core.errors import BadInput, StudioError
 from core.jobs import KINDS, Estimate
 from core.nouns import Noun
+from core.synthesis.record import PAIRS
 from storage import job_events, jobs, promotions
 from storage.db import transaction
 from storage.job_events import Checkpoint, ItemCounts, MetricPoint
@@ -36,6 +37,7 @@ class JobView(Noun):
     items: ItemCounts
     metrics: tuple[MetricPoint, ...]
     checkpoints: tuple[Checkpoint, ...]
+    pairs: Path | None = None
 
 
 class Jobs:
@@ -149,7 +151,13 @@ class Jobs:
             items=items,
             metrics=tuple(metrics),
             checkpoints=tuple(checkpoints),
+            pairs=self.pairs(job_id),
         )
+
+    def pairs(self, job_id: str) -> Path | None:
+        """The list of pairs that a job made, any training's source; None where there is none (yet)."""
+        path = self.settings.jobs_dir / job_id / "out" / PAIRS
+        return path.absolute() if path.is_file() else None
 
     def metrics(self, job_id: str, most: int) -> list[MetricPoint]:
         with transaction(self.engine, write=False) as session:

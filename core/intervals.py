@@ -53,3 +53,11 @@ def weighted_mean(parts: Sequence[Sequence[float]], weights: Sequence[float], se
         drawn += weight / total * (rng.multinomial(len(credits), shares, RESAMPLES) @ values / len(credits))
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Figure(value=value, low=min(value, float(low)), high=max(value, float(high)), of=len(parts))
+
+
+def mean(values: Sequence[float], seed: int) -> Figure | None:
+    """Mean with a percentile bootstrap over the values, which may be any numbers; None of nothing."""
+    if not values:
+        return None
+    found = weighted_mean([values], [1.0], seed)
+    return found and found.model_copy(update={"of": len(values)})

@@ -35,6 +35,14 @@ def preference_of(difference: float, tie_threshold: float) -> Preference:
     return Preference.FIRST if difference > 0 else Preference.SECOND
 
 
+def both_orders(straight: Verdict, swapped: Verdict) -> Preference | None:
+    """What two verdicts on one pair say together, `swapped` given on the pair with its responses exchanged: what both
+    say, a tie where they differ, since that is due to place, and None where one of them failed."""
+    if straight.preference is None or swapped.preference is None:
+        return None
+    return straight.preference if straight.preference is swapped.preference.swapped else Preference.TIE
+
+
 def judge_questions(judge: Judge, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
     """Verdicts in order, one a question; whatever a judge raises becomes that question's failure.
 

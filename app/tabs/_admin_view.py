@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from app.job_commands import duration
 from app.jobs import JobView
+from app.tabs._job_plots import tables, told_once
 from core.jobs import KINDS, Estimate
 from storage.job_events import MetricPoint
 from storage.jobs import Job, JobState
@@ -21,8 +21,6 @@ _STATES = {
     JobState.FAILED: "failed",
     JobState.CANCELLED: "cancelled",
 }
-MOST_PLOTS = 6
-_INDIGO = "#4F46E5"
 
 
 def job_list(jobs: Sequence[Job], opened: str, sparks: dict[str, str]) -> str:
@@ -92,7 +90,7 @@ def opened(view: JobView) -> str:
         ("Done", _count(job)),
         ("Time left", f"about {duration(job.seconds_left)}" if job.seconds_left is not None else ""),
         ("Judged", f"{view.items.judged:,}, of them {view.items.failed:,} failures" if view.items.judged else ""),
-        *((name, f"{value:.4g}") for name, value in _told_once(view.metrics).items()),
+        *((name, f"{value:.4g}") for name, value in told_once(view.metrics).items()),
         ("Process", f"{job.worker.pid} on {job.worker.host.split('/')[0]}" if job.worker and job.claim else ""),
         ("Folder", str(view.folder)),
     ]
@@ -107,8 +105,8 @@ def opened(view: JobView) -> str:
         f'<div class="opened is-{job.state}"><p class="headline">{escape(title(job.kind))} '
         f"<span>{escape(job.subject)}</span></p>{_bar(job)}"
         f'<p class="now">{_STATES[job.state].capitalize()}{_said(job)}</p>'
-        f"<table>{rows}</table>{f'<h4>Checkpoints</h4><ul>{made}</ul>' if made else ''}"
-        f"<h4>Command line</h4>{command(view.command)}"
+        f"<table>{rows}</table>{tables(view.metrics)}{f'<h4>Checkpoints</h4><ul>{made}</ul>' if made else ''}"
+        f"{_pairs(view)}<h4>Command line</h4>{command(view.command)}"
         f"<details><summary>Settings</summary><pre>{spec}</pre></details>"
         f'<h4>Log</h4><pre class="log">{log}</pre></div>'
     )
@@ -116,6 +114,14 @@ def opened(view: JobView) -> str:
 
 def _said(job: Job) -> str:
     return f": {escape(job.message)}" if job.message else ""
+
+
+def _pairs(view: JobView) -> str:
+    """Where the pairs lie that a job made, for a training's source, and as a download."""
+    if view.pairs is None:
+        return ""
+    link = f'<a href="admin/jobs/{escape(view.job.id)}/preferences.zip" download>download with media</a>'
+    return f"<h4>Pairs</h4>{command(str(view.pairs))}<p>{link}</p>"
 
 
 def _card(card: dict[str, Any]) -> str:
@@ -138,43 +144,3 @@ def estimate(made: Estimate) -> str:
 
 def nothing_opened() -> str:
     return '<div class="empty"><p>Choose a job to see its plots, log and command line.</p></div>'
-
-
-def _told_once(points: Sequence[MetricPoint]) -> dict[str, float]:
-    """Metrics with one value, such as what a bench came to: there is nothing to draw of them."""
-    times = Counter(name for point in points for name in point.metrics)
-    return {name: value for point in points for name, value in point.metrics.items() if times[name] == 1}
-
-
-def figure(points: Sequence[MetricPoint]) -> Any:
-    """Each metric over the units done, small and below one another; None where none was measured more than once."""
-    once = _told_once(points)
-    names = [n for n in dict.fromkeys(name for point in points for name in point.metrics) if n not in once][:MOST_PLOTS]
-    if not names:
-        return None
-    from plotly.subplots import make_subplots
-
-    rows = -(-len(names) // 2)
-    plot = make_subplots(rows=rows, cols=min(2, len(names)), subplot_titles=names, vertical_spacing=0.35 / rows)
-    for index, name in enumerate(names):
-        drawn = [(point.done, point.metrics[name]) for point in points if name in point.metrics]
-        plot.add_scatter(
-            x=[x for x, _ in drawn],
-            y=[y for _, y in drawn],
-            mode="lines",
-            line={"color": _INDIGO, "width": 2},
-            name=name,
-            row=index // 2 + 1,
-            col=index % 2 + 1,
-        )
-    plot.update_layout(
-        height=60 + 170 * rows,
-        margin={"l": 44, "r": 12, "t": 30, "b": 28},
-        showlegend=False,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 12, "color": "#64748B"},
-    )
-    plot.update_xaxes(gridcolor="rgba(100,116,139,.18)", zeroline=False)
-    plot.update_yaxes(gridcolor="rgba(100,116,139,.18)", zeroline=False)
-    return plot

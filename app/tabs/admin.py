@@ -13,6 +13,7 @@ from app.admins import Caller
 from app.studio import Studio
 from app.tabs import _admin_form as forms
 from app.tabs import _admin_view as view
+from app.tabs import _job_plots as plots
 from app.tabs._admin_judge import JudgeSide
 from app.tabs._judge_trips import picked
 from core.errors import BadInput, StudioError
@@ -214,7 +215,7 @@ class _Admin:
             }
         drawn = (job_id, len(shown.metrics), shown.metrics[-1].done if shown.metrics else 0)
         if tuple(seen.get("plot", ())) != drawn:
-            plot = view.figure(shown.metrics)
+            plot = plots.figure(shown.metrics)
             update[self.plot] = gr.update(value=plot, visible=plot is not None)
         now = seen | {"job": html, "plot": drawn}
         update |= self.made.shown(job_id, now)

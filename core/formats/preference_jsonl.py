@@ -6,9 +6,10 @@
 
 `id`, `task`, `response_1` and `response_2` must be there. `context` is the path of the prompt's image, video or audio
 and must be there where the task has one; `criterion` is a text or null (the general preference); `label` is 1, 2, 0 for
-a tie, or absent. A list `criteria` in place of `criterion` asks each of its texts (null among them) of the same pair,
-under the ids `<id>#1`, `<id>#2`, …. `title`, `about` and `credits` are for people and passed over, as is `verdict`,
-what a judge said of the row; any other key is refused, since it may be a misspelt one. Blank lines do not count.
+a tie, or absent; `reason` is a text that says why, or absent. A list `criteria` in place of `criterion` asks each of
+its texts (null among them) of the same pair, under the ids `<id>#1`, `<id>#2`, …. `title`, `about` and `credits` are
+for people and passed over, as are `verdict`, what a judge said of the row, and `verdicts`, what several said; any other
+key is refused, since it may be a misspelt one. Blank lines do not count.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ from core.formats._fields import file_content, id_of, text, text_content, text_o
 from core.modalities import MODALITIES, Limits
 from core.nouns import Content, Modality, Preference, PreferencePair, Response, Task, Verdict
 
-_KEYS = ("id", "task", "prompt", "context", "criterion", "response_1", "response_2", "model_1", "model_2", "label")
-_TOLERATED = ("title", "about", "credits", "verdict", "criteria")
+_KEYS = (
+    "id", "task", "prompt", "context", "criterion", "response_1", "response_2", "model_1", "model_2", "label",
+    "reason",
+)  # fmt: skip
+_TOLERATED = ("title", "about", "credits", "verdict", "verdicts", "criteria")
 _SAID = (
     "judge", "preference", "failure", "reward_1", "reward_2", "p_first", "p_tie", "p_second", "coverage", "rationale",
 )  # fmt: skip
@@ -54,9 +58,14 @@ class PreferenceJsonl:
         except OSError as error:
             raise BadInput(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
 
-    def write(self, path: Path, rows: Iterable[LabelledPair], verdicts: Mapping[str, Verdict] | None = None) -> int:
-        """Write pairs as this format, all or nothing, with what a judge said of those whose id is in `verdicts`;
-        returns how many.
+    def write(
+        self,
+        path: Path,
+        rows: Iterable[LabelledPair],
+        verdicts: Mapping[str, Verdict | tuple[Verdict, ...]] | None = None,
+    ) -> int:
+        """Write pairs as this format, all or nothing, with what a judge, or several, said of those whose id is in
+        `verdicts`; returns how many.
 
         Raises BadInput where a row has no id, an id comes twice, or a file lies outside the folder of `path`.
         """
@@ -71,7 +80,7 @@ class PreferenceJsonl:
                     # ASCII only: line separators and half surrogates inside texts cannot break a line
                     written_row = _as_object(row, folder)
                     if verdicts is not None and row.pair.id in verdicts:
-                        written_row["verdict"] = verdicts[row.pair.id].model_dump(mode="json", include=set(_SAID))
+                        written_row |= _as_said(verdicts[row.pair.id])
                     file.write(json.dumps(written_row) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -124,9 +133,12 @@ def _read_row(
             raise BadInput(f"The id {min(clash)!r} was used by an earlier line; give each row an id of its own.")
         _refuse_strangers(row)
         pair, label = _pair_of(row, folder, limits), _label_of(row)
+        reason = text_of(row, "reason", optional=True)
         asked = [text_of(row, "criterion", optional=True) or None] if criteria is None else criteria
         return [
-            LabelledPair(line=line, pair=pair.model_copy(update={"id": own}), criterion=criterion, label=label)
+            LabelledPair(
+                line=line, pair=pair.model_copy(update={"id": own}), criterion=criterion, label=label, reason=reason
+            )
             for own, criterion in zip(names, asked, strict=True)
         ]
     except BadInput as error:
@@ -184,18 +196,28 @@ def _label_of(row: dict[str, Any]) -> Preference | None:
     return _LABELS[label]
 
 
-def _pair_of(row: dict[str, Any], folder: Path, limits: Limits) -> PreferencePair:
+def task_of(row: dict[str, Any]) -> Task:
+    """The task that a row names. Raises BadInput."""
     code = text_of(row, "task")
     try:
-        task = Task(code.lower())
+        return Task(code.lower())
     except ValueError as error:
         raise BadInput(f"{code[:40]!r} is no task; the tasks are {', '.join(Task)}.") from error
-    context = None
+
+
+def context_of(row: dict[str, Any], task: Task, folder: Path, limits: Limits) -> Content | None:
+    """The file that the row's prompt carries, below `folder`; None where its task has none. Raises BadInput."""
     if task.context is not None:
-        context = file_content(text_of(row, "context"), "context", task.context, folder, limits)
-    elif row.get("context") is not None:
+        return file_content(text_of(row, "context"), "context", task.context, folder, limits)
+    if row.get("context") is not None:
         raise BadInput(f"{task.code} has a prompt of text only; leave 'context' out or choose another task.")
-    first, second = (_response(row, key, task, folder, limits) for key in ("response_1", "response_2"))
+    return None
+
+
+def _pair_of(row: dict[str, Any], folder: Path, limits: Limits) -> PreferencePair:
+    task = task_of(row)
+    context = context_of(row, task, folder, limits)
+    first, second = (response_of(row, key, task, folder, limits) for key in ("response_1", "response_2"))
     if first.modality is not second.modality:
         raise BadInput("One response is an image and the other a 3D file; a pair needs two of a kind.")
     return PreferencePair(
@@ -207,7 +229,8 @@ def _pair_of(row: dict[str, Any], folder: Path, limits: Limits) -> PreferencePai
     )
 
 
-def _response(row: dict[str, Any], key: str, task: Task, folder: Path, limits: Limits) -> Content:
+def response_of(row: dict[str, Any], key: str, task: Task, folder: Path, limits: Limits) -> Content:
+    """The response under `key`: a text, or a file below `folder`. Raises BadInput."""
     value, modality = text_of(row, key), task.response
     if modality is Modality.TEXT:
         return text_content(value, key, limits)
@@ -231,7 +254,15 @@ def _as_object(row: LabelledPair, folder: Path) -> dict[str, Any]:
     }
     if row.label is not None:
         written["label"] = next(number for number, label in _LABELS.items() if label is row.label)
+    if row.reason:
+        written["reason"] = row.reason
     return written
+
+
+def _as_said(said: Verdict | tuple[Verdict, ...]) -> dict[str, Any]:
+    if isinstance(said, Verdict):
+        return {"verdict": said.model_dump(mode="json", include=set(_SAID))}
+    return {"verdicts": [verdict.model_dump(mode="json", include=set(_SAID)) for verdict in said]}
 
 
 def _as_value(content: Content, folder: Path) -> str:

@@ -32,10 +32,7 @@ class RewardBench2:
 
 def _pairs(line: int, row: Object, *, limits: Limits) -> list[LabelledPair]:
     name, prompt, subset = id_of(row), text_of(row, "prompt"), text_of(row, "subset")
-    chosen, rejected = (_texts(row, key, limits) for key in ("chosen", "rejected"))
-    for key, count in (("num_correct", len(chosen)), ("total_completions", len(chosen) + len(rejected))):
-        if row.get(key) is not None and row[key] != count:
-            raise BadInput(f"{key} is {str(row[key])[:40]}, but there are {count} texts; one of them is wrong.")
+    chosen, rejected = answers(row, limits)
     return [
         LabelledPair(
             line=line,
@@ -52,6 +49,15 @@ def _pairs(line: int, row: Object, *, limits: Limits) -> list[LabelledPair]:
         )
         for place in range(max(len(chosen), len(rejected)))
     ]
+
+
+def answers(row: Object, limits: Limits) -> tuple[list[Content], list[Content]]:
+    """The right and the wrong answers of a row, at least one of each. Raises BadInput."""
+    chosen, rejected = (_texts(row, key, limits) for key in ("chosen", "rejected"))
+    for key, count in (("num_correct", len(chosen)), ("total_completions", len(chosen) + len(rejected))):
+        if row.get(key) is not None and row[key] != count:
+            raise BadInput(f"{key} is {str(row[key])[:40]}, but there are {count} texts; one of them is wrong.")
+    return chosen, rejected
 
 
 def _texts(row: Object, key: str, limits: Limits) -> list[Content]:

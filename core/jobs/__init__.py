@@ -20,6 +20,7 @@ from core.evidence import Measurer
 from core.formats import BadRow, LabelledPair
 from core.judges import Judge
 from core.modalities import Limits
+from core.models.served import EndpointSpec
 from core.nouns import Content, Finite, Noun, Verdict
 from core.plugs import Shelf
 
@@ -90,6 +91,10 @@ class JobTools(Protocol):
     def judge(self, name: str) -> AbstractContextManager[Judge]:
         """A judge of this machine, loaded, for as long as the context lasts. Raises NotFound, JudgeFailed or
         MissingExtra. Where there is a GPU and the judge needs it, nobody else uses it meanwhile."""
+
+    def served(self, model: str, base_url: str = "") -> EndpointSpec:
+        """How to reach a model of this studio's own server, or of the one at `base_url`, which is sent no key. Raises
+        JudgeFailed with what is not set."""
 
     def gpu(self) -> AbstractContextManager[None]:
         """The GPU for this job alone, for kinds that use it themselves; nothing where there is none."""

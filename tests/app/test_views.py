@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from app.tabs import _admin_view as admin
 from app.tabs import _answer_view as answers
+from app.tabs import _job_plots
 from app.tabs import _text_view as texts
 from app.tabs import _verdict_view as view
 from app.tabs._session import Session
@@ -141,6 +141,31 @@ def test_a_blind_round_tells_answers_in_the_pairs_own_order() -> None:
 
 def test_a_metric_with_one_value_is_told_and_not_drawn() -> None:
     once = MetricPoint(done=9, metrics={"accuracy": 71.1})
-    assert admin.figure([once]) is None
-    plot = admin.figure([MetricPoint(done=n, metrics={"loss": 1.0 / (n + 1)}) for n in range(3)] + [once])
+    assert _job_plots.figure([once]) is None
+    plot = _job_plots.figure([MetricPoint(done=n, metrics={"loss": 1.0 / (n + 1)}) for n in range(3)] + [once])
     assert [line.name for line in plot.data] == ["loss"]
+
+
+def test_lines_of_one_plot_are_drawn_together_and_told_as_a_table() -> None:
+    points = [
+        MetricPoint(
+            done=n,
+            metrics={
+                "quality/judge": n / 4,
+                "quality/judge low": 0.1,
+                "quality/judge high": n / 2,
+                "quality/oracle": 1.0,
+            },
+        )
+        for n in (1, 2)
+    ]
+    plot = _job_plots.figure(points)
+    drawn = {line.name: line for line in plot.data}
+    assert set(drawn) == {"judge", "judge low", "judge high", "oracle"}
+    assert len({(line.xaxis, line.yaxis) for line in plot.data}) == 1
+    assert drawn["judge high"].fill == "tonexty"
+    assert list(drawn["judge"].y) == [0.25, 0.5]
+    table = _job_plots.tables(points)
+    assert "<th>judge</th><th>oracle</th>" in table
+    assert "<tr><th>2</th><td>0.5 <small>0.1–1</small></td><td>1</td></tr>" in table
+    assert _job_plots.tables([MetricPoint(done=n, metrics={"loss": n}) for n in (1, 2)]) == ""
