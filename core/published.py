@@ -78,6 +78,8 @@ _TABLES: dict[str, _Spec] = {
         mean="macro_acc",
         pooled="overall_acc",
     ),
+    "sharegpt_video": _Spec(title="ShareGPT-Video", source=_OMNI_RRM, bench="sharegpt_video", ties=Ties.WITHOUT),
+    "audio_hh_rlhf": _Spec(title="Audio-HH-RLHF", source=_OMNI_RRM, bench="audio_hh_rlhf", ties=Ties.WITHOUT),
     "omni_rrm_five_benches": _Spec(title="Five benches of Omni-RRM", source=_OMNI_RRM),
 }
 TABLES = tuple(_TABLES)

@@ -90,7 +90,7 @@ def media_of(
         if value is None or value == "":
             continue
         if isinstance(value, dict) and isinstance(value.get("bytes"), bytes):
-            return _extracted(value["bytes"], _name_in(value), key, modality, roots[-1], limits)
+            return extracted(value["bytes"], _name_in(value), key, modality, roots[-1], limits)
         if isinstance(value, dict) and isinstance(value.get("path"), str):
             value = value["path"]
         for root in roots:
@@ -108,7 +108,7 @@ def _name_in(cell: dict[str, Any]) -> str:
     return Path(path).name if isinstance(path, str) else ""
 
 
-def _extracted(data: bytes, name: str, key: str, modality: Modality, root: Path, limits: Limits) -> Content:
+def extracted(data: bytes, name: str, key: str, modality: Modality, root: Path, limits: Limits) -> Content:
     most = getattr(limits, f"{modality.value}_bytes")
     if not data or len(data) > most:
         raise BadInput(f"{key!r} holds {len(data):,} bytes; between 1 and {most:,} are accepted.")

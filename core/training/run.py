@@ -16,6 +16,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer import TRAINER_STATE_NAME
 
 from core.errors import BadInput, JobCancelled, MissingExtra
+from core.training.card import write_whole
 from core.training.learner import trained_weights
 from core.training.specs import Report, TrainingSpec
 
@@ -116,7 +117,7 @@ class Diary(TrainerCallback):
         self._before = kept[-1]["seconds"] if kept else 0.0
         self._started = time.monotonic()
         if state.is_world_process_zero:
-            self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+            write_whole(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         if kept:
             self.last = kept[-1]
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +24,7 @@ from storage.db import open_database
 from storage.jobs import Job, JobState
 
 LONGEST = 240.0
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Queue:
@@ -87,3 +92,22 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def _hears_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def serve(queue: Queue) -> subprocess.Popen[bytes]:
+    """The whole app over the queue's folder, in a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", "--port", str(port)],
+        cwd=ROOT,
+        env=kept | {"STUDIO_DATA_DIR": str(queue.settings.data_dir), "STUDIO_JUDGE": "fixed"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=_hears_interrupts,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,9 +25,7 @@ from core.nouns import Annotation, Answer, Content, Modality, Preference
 from storage import job_events
 from storage.db import transaction
 from storage.jobs import MOST_DEATHS, JobState
-from tests.app.queueing import LONGEST, Queue, gone
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.app.queueing import LONGEST, ROOT, Queue, gone, serve
 
 
 @pytest.fixture
@@ -88,24 +85,6 @@ def test_killed_in_mid_run_the_verdicts_stay_and_only_the_rest_is_judged(queue: 
     assert {key: after[key] for key in kept} == kept
     assert set(after) == {str(n) for n in range(1500)}
     assert queue.jobs.view(job.id).items.judged == 1500
-
-
-def hears_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def serve(queue: Queue) -> subprocess.Popen[bytes]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "app", "--port", str(port)],
-        cwd=ROOT,
-        env=kept | {"STUDIO_DATA_DIR": str(queue.settings.data_dir), "STUDIO_JUDGE": "fixed"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=hears_interrupts,
-    )
 
 
 def test_worker_and_app_are_killed_and_the_job_goes_on(queue: Queue) -> None:

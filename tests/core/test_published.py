@@ -53,6 +53,21 @@ def test_figures_of_the_paper_are_read_as_printed() -> None:
     assert published("vl_reward_bench").rows[-1].pooled == 76.3
 
 
+def test_the_tables_of_single_benches_are_columns_of_the_five() -> None:
+    five = published("omni_rrm_five_benches")
+    for name in ("sharegpt_video", "audio_hh_rlhf"):
+        table = published(name)
+        assert {row.model: row.mean for row in table.rows} == {row.model: row.scores[name] for row in five.rows}
+        verdict = Verdict(judge="j", criterion=None, preference=Preference.FIRST)
+        task = BENCHES[name].tasks[0]
+        outcomes = [
+            Outcome(key=f"{n}", task=task, subset=table.tasks[0], label=Preference.FIRST, verdict=verdict)
+            for n in range(3)
+        ]
+        best = place(table, {"mine": BENCHES[name].summaries(outcomes, 0)[0]})[0]
+        assert (best.row.model, best.rank, best.row.scores) == ("mine", 1, {table.tasks[0]: 100.0})
+
+
 def test_tasks_go_together_over_the_published_models() -> None:
     found = {(c.first, c.second): c for c in correlations([row.scores for row in published(TO_TWO_DIGITS[0]).rows])}
     assert len(found) == 36

@@ -112,6 +112,40 @@ HH_ROW = {
 }
 
 
+SHAREGPT_ROW = {
+    "id": "video1026_0",
+    "video": "/path/to/resource",
+    "query": "What is the man cooking?",
+    "answer_a": "An omelette with herbs.",
+    "answer_b": "Soup.",
+    "score_diff": 2.0,
+    "label": 0,
+}
+AUDIO_HH_ROW = {
+    "audio_prompt": "audio_output/sample_0000.wav",
+    "answer_a": "In winter, when it is cool.",
+    "answer_b": "Ask me later.",
+    "label": 0,
+}
+FRAMES = 4
+
+
+def with_frames(folder: Path, name: str = "video1026", frames: int = FRAMES, shade: int = 40) -> Path:
+    """A video as ShareGPTVideo publishes it: a folder of JPEGs, ever lighter."""
+    (folder / "msrvtt" / name).mkdir(parents=True)
+    for number in range(frames):
+        frame = Image.new("RGB", (32, 24), (shade * number, 20, 20))
+        frame.save(folder / "msrvtt" / name / f"c01_{number + 1:04d}.jpeg", quality=95)
+    return folder
+
+
+def with_sounds(folder: Path, count: int = 2) -> Path:
+    (folder / "audio_output").mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        (folder / "audio_output" / f"sample_{number:04d}.wav").write_bytes(b"sound %d" % number)
+    return folder
+
+
 def with_image(folder: Path) -> Path:
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / "images" / "a.png").write_bytes(picture())
@@ -150,6 +184,18 @@ def _hh(folder: Path) -> None:
     path.write_bytes(gzip.compress(json.dumps(HH_ROW).encode() + b"\n"))
 
 
+def _sharegpt(folder: Path) -> None:
+    (with_frames(folder) / "msrvtt" / "video7.mp4").write_bytes(b"video 7")
+    others = {"id": "video7_2", "query": "What is driven?", "label": 1}
+    _lines(folder / "top2000_diff2_correct_label.jsonl", SHAREGPT_ROW, SHAREGPT_ROW | others)
+
+
+def _audio_hh(folder: Path) -> None:
+    texts = [{"text_prompt": text} for text in ("When is the best time?", "How do I float?")]
+    rows = [{key: value for key, value in AUDIO_HH_ROW.items() if key != "audio_prompt"} | text for text in texts]
+    _lines(with_sounds(folder) / "text.jsonl", *rows)
+
+
 FOLDERS: dict[str, Callable[[Path], Any]] = {
     "omni_reward_bench": omni_folder,
     "vl_reward_bench": _vl,
@@ -157,4 +203,6 @@ FOLDERS: dict[str, Callable[[Path], Any]] = {
     "reward_bench": _reward,
     "reward_bench_2": _reward_2,
     "hh_rlhf": _hh,
+    "sharegpt_video": _sharegpt,
+    "audio_hh_rlhf": _audio_hh,
 }

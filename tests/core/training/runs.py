@@ -20,6 +20,7 @@ QUICK: dict[str, Any] = {
     "media": LIMITS,
     "rate": 1e-2,
     "warm_up": 0.0,
+    "weight_decay": 0.0,  # by which a weight would move without having learned
     "batch": 2,
     "accumulation": 1,
     "steps": 2,
@@ -69,6 +70,11 @@ def metrics(out_dir: Path) -> list[dict[str, float]]:
     """The lines of metrics.jsonl without what time it took."""
     lines = [json.loads(line) for line in (out_dir / "metrics.jsonl").read_text("utf-8").splitlines()]
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def left_out(out_dir: Path) -> list[str]:
+    """The lines of the rows that could not be used."""
+    return (out_dir / "left_out.jsonl").read_text("utf-8").splitlines()
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file
 
 from core.errors import JobCancelled
 from core.formats import LabelledPair
@@ -19,11 +20,11 @@ from core.nouns import Preference, Task
 from core.training import grpo
 from core.training.answers import Asker, completed
 from core.training.grpo import GroupTrainer, advantages, policy_loss, train_grpo
-from core.training.learner import Learner
+from core.training.learner import Learner, trained_weights
 from core.training.run import Rows
 from core.training.specs import GrpoSpec
 from tests.core.small_pairs import text_pair
-from tests.core.training.runs import BACKBONES, MEDIA, QUICK, Listener, labelled_pairs, metrics
+from tests.core.training.runs import BACKBONES, MEDIA, QUICK, Listener, labelled_pairs, left_out, metrics
 
 
 def spec_of(folder: Path, **more: object) -> GrpoSpec:
@@ -49,7 +50,12 @@ def test_two_steps_move_the_adapters_and_nothing_else(
     rows = labelled_pairs(tmp_path / "media", tuple(tasks))
     before = network_of(folders[model_type]).state_dict()
     spec = spec_of(folders[model_type], accumulation=len(rows))
+    start = {name: value.clone() for name, value in trained_weights(Learner.read(spec, head=False).model).items()}
     model = train_grpo(spec, rows, tmp_path / "run", Listener())
+    assert left_out(tmp_path / "run") == [], "every medium was learned from"
+    end = load_file(tmp_path / "run" / "checkpoint-2" / "trained.safetensors")
+    assert set(end) == set(start)
+    assert [name for name in start if torch.equal(end[name], start[name])] == []
     after = network_of(model).state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved

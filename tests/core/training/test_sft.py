@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from core.errors import BadInput, JobCancelled
 from core.formats import LabelledPair
@@ -22,7 +23,7 @@ from core.training.learner import Learner, trained_weights
 from core.training.sft import Demonstration, critique, train_sft
 from core.training.specs import SftSpec
 from tests.core.small_pairs import text_pair
-from tests.core.training.runs import BACKBONES, MEDIA, QUICK, Listener, labelled_pairs, metrics
+from tests.core.training.runs import BACKBONES, MEDIA, QUICK, Listener, labelled_pairs, left_out, metrics
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +52,15 @@ def test_two_steps_move_the_writer_and_leave_the_encoders(
 ) -> None:
     spec = spec_of(folders[model_type], part=part)
     before = network_of(folders[model_type]).state_dict()
+    start = {name: value.clone() for name, value in trained_weights(Learner.read(spec, head=False).model).items()}
     model = train_sft(spec, shown[model_type], tmp_path, Listener())
+    assert left_out(tmp_path) == [], "every medium was learned from"
+    end = load_file(tmp_path / "checkpoint-2" / "trained.safetensors")
+    assert set(end) == set(start)
+    assert [name for name in start if torch.equal(end[name], start[name])] == []
     after = network_of(model).state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
-    trained = {
-        name.removeprefix("network.").replace(".base_layer", "")
-        for name in trained_weights(Learner.read(spec, head=False).model)
-    }
+    trained = {name.removeprefix("network.").replace(".base_layer", "") for name in start}
     if part == "lora":
         trained = {name.replace(".lora_A.default", "") for name in trained if "lora_A" in name}
         assert not any("lm_head" in name for name in trained)
