@@ -63,7 +63,7 @@ class RewardHeadJudge:
         opened: dict[Key, Material] = {}
         asked = [self._read(question, opened, encoded) for question in questions]
         started = time.perf_counter()
-        rewards = self.scorer.rewards(encoded)
+        rewards = self.scorer.rewards(encoded, _prompt_of)
         each = (time.perf_counter() - started) / max(1, sum(one.failure is None for one in asked))
         return [self._verdict(one, rewards, each) for one in asked]
 
@@ -129,6 +129,11 @@ def _keys(question: Question) -> tuple[Key, Key]:
         pair.modality.value,
     )
     return (*asked, pair.first.content.sha256), (*asked, pair.second.content.sha256)
+
+
+def _prompt_of(key: Key) -> Key:
+    """What a response's reward depends on besides the response."""
+    return key[:-1]
 
 
 class RewardHeadBackend:
