@@ -68,7 +68,8 @@ def in_batches(
     for key in order:
         groups.setdefault(key if alike is None else alike(key), []).append(key)
     found: dict[Key, Found | Failure] = {}
-    for keys in _filled(groups.values(), size):
+    longest = sorted(groups.values(), key=lambda keys: encoded[keys[-1]]["input_ids"].shape[1])
+    for keys in _filled(longest, size):
         found |= zip(keys, _halved(keys, attempt, too_large), strict=True)
     return found
 
