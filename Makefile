@@ -3,6 +3,7 @@
 # make check       ruff and mypy
 # make benchmark   what judging costs, as ratios to decoding the same files
 # make benchmark-batches   pairs judged a second in batches of 64, against one at a time
+# make benchmark-big   scoring and writing by a big judge: batched and shared, against one pair at a time
 # make benchmark-start   how long the page takes to be served, and the memory
 # make train       DATA=… OUT=…   train the embedded judge from scratch
 # make clean       remove the environment and caches; the data folder stays
@@ -13,7 +14,7 @@ BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 ARGS   ?=
 
-.PHONY: run test check benchmark benchmark-batches benchmark-start train clean
+.PHONY: run test check benchmark benchmark-batches benchmark-big benchmark-start train clean
 
 run: $(VENV)/.run .system
 	$(BIN)/python -m app serve $(ARGS)
@@ -31,6 +32,9 @@ benchmark: $(VENV)/.dev .system
 
 benchmark-batches: $(VENV)/.dev .system
 	$(BIN)/python -m benchmarks.batches $(ARGS)
+
+benchmark-big: $(VENV)/.dev .system
+	$(BIN)/python -m benchmarks.big_judges $(ARGS)
 
 benchmark-start: $(VENV)/.dev .system
 	$(BIN)/python -m benchmarks.start_up $(ARGS)

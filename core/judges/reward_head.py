@@ -63,14 +63,14 @@ class RewardHeadJudge:
         opened: dict[Key, Material] = {}
         asked = [self._read(question, opened, encoded) for question in questions]
         started = time.perf_counter()
-        rewards = self.scorer.rewards(encoded)
+        rewards = self.scorer.rewards(encoded, prompt_of)
         each = (time.perf_counter() - started) / max(1, sum(one.failure is None for one in asked))
         return [self._verdict(one, rewards, each) for one in asked]
 
     def _read(self, question: Question, opened: dict[Key, Material], encoded: dict[Key, Tensors]) -> _Asked:
         asked, started = _Asked(question), time.perf_counter()
         try:
-            material, keys = self._material(question, opened), _keys(question)
+            material, keys = self._material(question, opened), response_keys(question)
             if told := self.scorer.writer.not_covered(material):
                 asked.failure = Failure(kind=FailureKind.NOT_COVERED, message=told)
                 return asked
@@ -90,7 +90,7 @@ class RewardHeadJudge:
     def _material(self, question: Question, opened: dict[Key, Material]) -> Material:
         """The question's material; several criteria on one pair open its files once."""
         pair = question.pair
-        key = (*_keys(Question(pair=pair))[0], pair.second.content.sha256)
+        key = (*response_keys(Question(pair=pair))[0], pair.second.content.sha256)
         if key not in opened:
             opened[key] = Material.of(question, self.limits)
         return replace(opened[key], criterion=question.criterion)
@@ -118,7 +118,7 @@ class RewardHeadJudge:
         )
 
 
-def _keys(question: Question) -> tuple[Key, Key]:
+def response_keys(question: Question) -> tuple[Key, Key]:
     """What a response's reward depends on, for the first and for the second response."""
     pair = question.pair
     asked = (
@@ -129,6 +129,11 @@ def _keys(question: Question) -> tuple[Key, Key]:
         pair.modality.value,
     )
     return (*asked, pair.first.content.sha256), (*asked, pair.second.content.sha256)
+
+
+def prompt_of(key: Key) -> Key:
+    """What a response's reward depends on besides the response."""
+    return key[:-1]
 
 
 class RewardHeadBackend:

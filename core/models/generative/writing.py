@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,12 +17,10 @@ from transformers import GenerationConfig
 
 from core.models.generative.spec import GenerativeSpec
 from core.models.generative.steering import Drawn, Forced, Told, seed_of
-from core.models.value_head.backbones import find_backbone, read_config
 from core.models.value_head.checkpoint import read_network
-from core.models.value_head.fitting import device_of, dtype_of, in_batches, placed
-from core.models.value_head.hub import model_folder
+from core.models.value_head.fitting import in_batches, placed
 from core.models.value_head.inputs import ChatWriter, Tensors, collate
-from core.models.value_head.processors import read_processor
+from core.models.value_head.loading import load
 from core.nouns import Failure, FailureKind
 
 Tell = Callable[[str], None]
@@ -57,13 +56,8 @@ class Writer:
     @classmethod
     def read(cls, spec: GenerativeSpec) -> Writer:
         """The model that the spec names, on its device. Raises JudgeFailed or MissingExtra with what to do."""
-        folder = model_folder(spec)
-        found = find_backbone(read_config(folder))
-        device, dtype = device_of(spec), dtype_of(spec)
-        processor = read_processor(folder, found.backbone)
-        network = read_network(folder, found, dtype, spread=spec.device == "spread", writes=True)
-        network = network if spec.device == "spread" else network.to(device)
-        return cls(network.eval(), ChatWriter(found, processor, spec.media, spec.setting), spec)
+        network, chats = load(spec, partial(read_network, writes=True))
+        return cls(network, chats, spec)
 
     def answers(self, asked: Mapping[Key, Tensors], tell: Tell | None = None) -> dict[Key, Answer | Failure]:
         """An answer to each encoded chat, or why there is none; nothing is raised for a single one.

@@ -39,6 +39,7 @@ class Backbone:
     feature_extractor: str | None
     kinds: frozenset[str]
     patches: Literal["grid", "soft"]
+    shares: bool = False  # whether responses to one prompt may stand in one row; tests show that it is exact
     segment: float | None = None  # s; the feature extractor silently cuts a longer sound, so it comes in pieces
     wrapper: str | None = None  # model_type of the whole model, where the checkpoint holds more than this part
     part: str | None = None  # the key of this part's own configuration in the whole one
@@ -54,7 +55,7 @@ class Backbone:
 
 
 _OMNI = frozenset({"text", "image", "video", "audio"})
-_QWEN = {"image_processor": "Qwen2VLImageProcessorPil", "patches": "grid"}
+_QWEN = {"image_processor": "Qwen2VLImageProcessorPil", "patches": "grid", "shares": True}
 
 BACKBONES: dict[str, Backbone] = {
     "qwen2_5_omni_thinker": Backbone(
@@ -86,6 +87,7 @@ BACKBONES: dict[str, Backbone] = {
         feature_extractor="Gemma4AudioFeatureExtractor",
         kinds=_OMNI,
         patches="soft",
+        shares=True,
         segment=30.0,
     ),
     "qwen2_5_vl": Backbone(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -53,19 +53,39 @@ def in_batches(
     size: int,
     attempt: Callable[[list[Key]], Sequence[Found | Failure]],
     too_large: Failure,
+    alike: Callable[[Key], Hashable] | None = None,
 ) -> dict[Key, Found | Failure]:
     """What `attempt` finds for each key, asked for `size` of like length at a time; nothing is raised for a single one.
+
+    Keys that are `alike` are asked for together, as far as `size` allows: what they begin with may be equal.
 
     A batch that raises is tried again in halves, down to the one input that it is about; that one's failure is
     `too_large` where memory ran out. The keys decide the order among inputs of one length, so the batches are the same
     in whichever order the keys come.
     """
     order = sorted(encoded, key=lambda key: (encoded[key]["input_ids"].shape[1], str(key)))
+    groups: dict[Hashable, list[Key]] = {}
+    for key in order:
+        groups.setdefault(key if alike is None else alike(key), []).append(key)
     found: dict[Key, Found | Failure] = {}
-    for start in range(0, len(order), size):
-        keys = order[start : start + size]
+    longest = sorted(groups.values(), key=lambda keys: encoded[keys[-1]]["input_ids"].shape[1])
+    for keys in _filled(longest, size):
         found |= zip(keys, _halved(keys, attempt, too_large), strict=True)
     return found
+
+
+def _filled(groups: Iterable[list[Key]], size: int) -> Iterator[list[Key]]:
+    """Batches of at most `size` keys; a group is divided only where it is larger than that."""
+    batch: list[Key] = []
+    for group in groups:
+        for start in range(0, len(group), size):
+            part = group[start : start + size]
+            if len(batch) + len(part) > size:
+                yield batch
+                batch = []
+            batch = batch + part
+    if batch:
+        yield batch
 
 
 def _halved(

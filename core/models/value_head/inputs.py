@@ -141,6 +141,13 @@ class ChatWriter:
         tokenizer = self.processor.tokenizer
         return tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0
 
+    @property
+    def placeholders(self) -> dict[str, int]:
+        """The token that stands for each kind of medium, as often as the medium has tokens."""
+        named = {kind: getattr(self.processor, f"{kind}_token", None) for kind in ("image", "video", "audio")}
+        tokenizer = self.processor.tokenizer
+        return {kind: tokenizer.convert_tokens_to_ids(token) for kind, token in named.items() if token is not None}
+
     def written(self, chat: Chat, *, opening: bool = False) -> str:
         """The chat as its template writes it; with `opening`, up to where the assistant is to begin."""
         messages = list(chat.messages)
@@ -217,9 +224,7 @@ def collate(encoded: Sequence[Tensors], pad_token: int, *, left: bool = False) -
         if name in _SEQUENCE or name in _SOUND:
             fill = pad_token if name == "input_ids" else _FILLS.get(name, 0)
             # mel features of Whisper are (sounds, mels, time), those of Gemma (sounds, time, mels)
-            axis = (
-                1 if name in _SEQUENCE or "input_features_mask" in batch or "input_features_mask" in encoded[0] else -1
-            )
+            axis = 1 if name in _SEQUENCE or any("input_features_mask" in one for one in encoded) else -1
             tensors = _even(tensors, axis, fill, left=left and name in _SEQUENCE)
         batch[name] = torch.cat(tensors)
     return batch

@@ -31,16 +31,21 @@ class ValueHeadModel(nn.Module):
         # float32 whatever the backbone: in bfloat16 rewards near 8 are 1/32 apart, and small differences vanish
         self.summary = nn.Linear(self.hidden_size, 1, dtype=torch.float32)
 
-    def forward(self, attention_mask: torch.Tensor, **inputs: Any) -> torch.Tensor:
+    def forward(self, attention_mask: Any, ends: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
         """Rewards (batch,), float32, of `input_ids` (batch, length) and the media that the backbone's processor made.
 
-        `attention_mask` (batch, length) is 1 for real tokens; they stand together, padded left or right.
+        `attention_mask` (batch, length) is 1 for real tokens; they stand together, padded left or right. With `ends`
+        (responses, 2) rewards are read there, in rows and columns, since a row may hold several responses; the mask
+        then is whatever the backbone takes.
         """
         states = self.network.model(  # type: ignore[operator, union-attr]
             attention_mask=attention_mask, use_cache=False, return_dict=True, **inputs
         ).last_hidden_state
-        rows = torch.arange(states.shape[0], device=states.device)
-        last = states[rows, last_tokens(attention_mask).to(states.device)]
+        if ends is None:
+            rows = torch.arange(states.shape[0], device=states.device)
+            last = states[rows, last_tokens(attention_mask).to(states.device)]
+        else:
+            last = states[tuple(ends.to(states.device).T)]
         # mixed precision, in which backbones are trained, would have the head in bfloat16 all the same
         with torch.autocast(states.device.type, enabled=False):
             # on several devices the head stands wherever the last layer does

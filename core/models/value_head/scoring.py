@@ -1,21 +1,28 @@
-"""Rewards of many responses: batches of like length, halved where memory runs out. Importing this imports torch."""
+"""Rewards of many responses, halved where memory runs out; what is equal in a batch is read once.
+
+Equal media meet their encoder once, and responses to one prompt share its reading (`sharing`), where the backbone
+allows it. Neither changes a reward. Importing this file imports torch.
+"""
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
-from core.models.value_head.backbones import find_backbone, read_config
+from core.models.value_head import sharing
+from core.models.value_head.backbones import Found
 from core.models.value_head.checkpoint import read_model
-from core.models.value_head.fitting import device_of, dtype_of, in_batches, placed
-from core.models.value_head.hub import model_folder
-from core.models.value_head.inputs import ChatWriter, Tensors, collate
+from core.models.value_head.fitting import in_batches, placed
+from core.models.value_head.inputs import ChatWriter, Tensors
+from core.models.value_head.loading import load
+from core.models.value_head.media import Album
 from core.models.value_head.model import ValueHeadModel
-from core.models.value_head.processors import read_processor
+from core.models.value_head.sharing import Row, Sequenced
 from core.models.value_head.spec import RewardHeadSpec
 from core.nouns import Failure, FailureKind
 
@@ -36,26 +43,56 @@ class Scorer:
         self._turn = threading.Lock()
         first = next(model.parameters())
         self._device, self._dtype = first.device, first.dtype
+        network: Any = model.network
+        self._backbone, self._config = network.model, network.config.get_text_config()
+        self._shares = writer.found.backbone.shares and sharing.shares(network)
 
     @classmethod
     def read(cls, spec: RewardHeadSpec) -> Scorer:
         """The model that the spec names, on its device. Raises JudgeFailed or MissingExtra with what to do."""
-        folder = model_folder(spec)
-        found = find_backbone(read_config(folder))
-        device, dtype = device_of(spec), dtype_of(spec)
-        processor = read_processor(folder, found.backbone)
-        model = read_model(folder, dtype, device, spread=spec.device == "spread", rewards_only=True)
-        return cls(model, ChatWriter(found, processor, spec.media), spec.batch_size)
+        model, writer = load(spec, _read)
+        return cls(model, writer, spec.batch_size)
 
-    def rewards(self, encoded: Mapping[Key, Tensors]) -> dict[Key, float | Failure]:
-        """r(c, x, y) of each encoded response, or why there is none; nothing is raised for a single one."""
+    def rewards(
+        self, encoded: Mapping[Key, Tensors], alike: Callable[[Key], Hashable] | None = None
+    ) -> dict[Key, float | Failure]:
+        """r(c, x, y) of each encoded response, or why there is none; nothing is raised for a single one.
+
+        Responses whose keys are `alike` are expected to have a prompt in common, and are read together.
+        """
 
         def attempt(keys: list[Key]) -> list[float | Failure]:
-            batch = placed(collate([encoded[key] for key in keys], self.writer.pad_token), self._device, self._dtype)
+            groups: dict[Hashable, list[Key]] = {}
+            for key in keys:
+                groups.setdefault(key if alike is None or not self._shares else alike(key), []).append(key)
             with self._turn, torch.inference_mode():
-                return [_checked(reward) for reward in self.model(**batch).float().tolist()]
+                rewards = self._read_together([[encoded[key] for key in group] for group in groups.values()])
+            found = dict(zip((key for group in groups.values() for key in group), rewards, strict=True))
+            return [_checked(found[key]) for key in keys]
 
-        return in_batches(encoded, self.batch_size, attempt, _TOO_LARGE)
+        return in_batches(encoded, self.batch_size, attempt, _TOO_LARGE, alike)
+
+    def _read_together(self, groups: list[list[Tensors]]) -> list[float]:
+        """The rewards of the chats of all groups, group by group."""
+        album = Album(self.writer.placeholders)
+        rows: list[Row] = []
+        for group in groups:
+            rows += sharing.rows_of([Sequenced.of(one, self._backbone, album) for one in group])
+        batch, ends = sharing.batch_of(rows, self.writer.pad_token)
+        batch = placed(batch | album.tensors(), self._device, self._dtype)
+        types = batch.pop("mm_token_type_ids")
+        if "places" in batch:
+            mask = sharing.masks(self._config, batch.pop("places"), batch.pop("branches"), types)
+        else:
+            mask = batch.pop("attention_mask")
+            if any("mm_token_type_ids" in one for group in groups for one in group):
+                batch["mm_token_type_ids"] = types
+        with album.repeated(self._backbone, [medium for row in rows for medium in row.media]):
+            return self.model(attention_mask=mask, ends=ends, **batch).float().tolist()
+
+
+def _read(folder: Path, found: Found, dtype: torch.dtype, spread: bool) -> ValueHeadModel:
+    return read_model(folder, dtype, spread=spread, rewards_only=True)
 
 
 def _checked(reward: float) -> float | Failure:

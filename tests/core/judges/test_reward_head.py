@@ -125,11 +125,11 @@ class Counting:
         self.error = error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
         scorer.model = self  # type: ignore[assignment]
 
-    def __call__(self, attention_mask: torch.Tensor, **inputs: Any) -> torch.Tensor:
-        self.sizes.append(len(attention_mask))
-        if len(attention_mask) > self.most or attention_mask.shape[1] > self.longest:
+    def __call__(self, ends: torch.Tensor, **inputs: Any) -> torch.Tensor:
+        self.sizes.append(len(ends))
+        if len(ends) > self.most or inputs["input_ids"].shape[1] > self.longest:
             raise self.error
-        return self.model(attention_mask=attention_mask, **inputs)
+        return self.model(ends=ends, **inputs)
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")])

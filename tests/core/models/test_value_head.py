@@ -23,7 +23,7 @@ from core.models.value_head.processors import image_limit
 from core.models.value_head.spec import MediaLimits
 from core.nouns import Content, PreferencePair, Question, Task
 from tests.core.models.tiny_backbones import LIMITS, tiny
-from tests.core.small_pairs import small_pair
+from tests.core.small_pairs import small_pair, text_pair
 
 CRITERION = "Prefer the truer one."
 
@@ -137,6 +137,18 @@ def test_neither_batch_nor_order_nor_padding_changes_a_reward(
     for pad_token in (tokenizer.pad_token_id, tokenizer.convert_tokens_to_ids("a")):
         together = loaded.rewards(collate([encoded[index] for index in order], pad_token))
         assert together.tolist() == pytest.approx(alone[order].tolist(), abs=1e-4)
+
+
+def test_sounds_of_unlike_length_share_a_batch_with_texts(loaded: Loaded, tmp_path: Path) -> None:
+    lengths = (16000, 41000) if "audio" in loaded.found.kinds else ()
+    rng = np.random.default_rng(0)
+    material = material_of(small_pair(Task.T2A, tmp_path))
+    sounds = [Part("audio", rng.normal(0, 0.1, count).astype(np.float32), 16000.0) for count in lengths]
+    chats = [loaded.writer.chat(replace(material, first=(sound,))) for sound in sounds]
+    encoded = [loaded.encoded(text_pair()), *(loaded.writer.encode(chat) for chat in chats)]
+    alone = torch.cat([loaded.rewards(one) for one in encoded])
+    together = loaded.rewards(collate(encoded, loaded.writer.pad_token))
+    assert together.tolist() == pytest.approx(alone.tolist(), abs=1e-4)
 
 
 def test_padding_on_either_side_is_skipped(loaded: Loaded, pairs: dict[Task, PreferencePair]) -> None:
