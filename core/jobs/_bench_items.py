@@ -1,10 +1,10 @@
-"""Before a job trains: which of its rows are items of a bench, and what becomes of them."""
+"""Which rows of a job are items of a bench, and what becomes of them before it trains."""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 from pydantic import Field
@@ -58,7 +58,7 @@ def checked(
 
     Raises BadInput where some are items of a bench and that is refused, or where no others are left.
     """
-    links = _linked(rows, tools, report)
+    links = _linked(rows, tools, lambda text: report(Progress(done=0, message=text)))
     bad = [link for link in links.found if link.relation.contaminates]
     places = {link.place for link in bad}
     shared = {link.place for link in links.found} - places
@@ -90,14 +90,22 @@ class _Links(Noun):
     not_compared: tuple[str, ...]
 
 
-def _linked(rows: Sequence[LabelledPair], tools: JobTools, report: Report) -> _Links:
-    index = tools.bench_index(lambda text: report(Progress(done=0, message=text)))
+def told_items(rows: Sequence[LabelledPair], tools: JobTools, say: Callable[[str], None]) -> int:
+    """How many of the rows are items of a bench; the log has their names. `say` is told how far it is."""
+    bad = [link for link in _linked(rows, tools, say).found if link.relation.contaminates]
+    if bad:
+        log.warning("%s", _told(rows, bad))
+    return len({link.place for link in bad})
+
+
+def _linked(rows: Sequence[LabelledPair], tools: JobTools, say: Callable[[str], None]) -> _Links:
+    index = tools.bench_index(say)
     for bench in index.unread:
         log.warning("The rows could not be compared with %s: its files are gone.", bench)
     found: list[Link] = []
     for place, row in enumerate(rows):
         found += links_of(place, row, index)
-        report(Progress(done=0, message=f"Compared {place + 1:,} of {len(rows):,} rows with the items of benches"))
+        say(f"Compared {place + 1:,} of {len(rows):,} rows with the items of benches")
     return _Links(found=tuple(found), not_compared=index.unread)
 
 
@@ -115,8 +123,9 @@ def _told(rows: Sequence[LabelledPair], bad: Sequence[Link]) -> str:
         more = f", and {len(links) - _NAMED:,} more" if len(links) > _NAMED else ""
         told.append(f"{len(links):,} of the bench {title_of(bench)}: {', '.join(named)}{more}")
     count = len({link.place for link in bad})
-    are = "row is an item" if count == 1 else "rows are items"
-    return f"{count:,} of the {len(rows):,} {are} of a bench: {'; '.join(told)}."
+    rows_told = "row" if len(rows) == 1 else "rows"
+    are = "is an item" if count == 1 else "are items"
+    return f"{count:,} of the {len(rows):,} {rows_told} {are} of a bench: {'; '.join(told)}."
 
 
 def title_of(bench: str) -> str:

@@ -4,7 +4,8 @@ score it higher.
 
 In the job's folder lie rows.jsonl, the source as it was; candidates.jsonl, what was made of it; and at the end
 preferences.jsonl with media/ beside it: the pairs that were kept, which any training takes as its source. `reason` is
-the first teacher's rationale that says anything, `verdicts` what each teacher said.
+the first teacher's rationale that says anything, `verdicts` what each teacher said. Pairs that are items of a bench are
+counted and named in the log; a training refuses them (`bench_items`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from core.errors import BadInput
 from core.formats import BadRow, LabelledPair
 from core.jobs import Estimate, JobTools, JudgeName, Progress, Report, Source, keyed
 from core.jobs._asking import Asking
+from core.jobs._bench_items import told_items
 from core.jobs._training import source_name
 from core.judging import judge_questions
 from core.nouns import Noun, Question
@@ -109,6 +111,7 @@ class Synthesize:
         write_pairs(out_dir, kept)
         found = figures(decisions, [row.label for row in candidates])
         found["rows without a candidate"] = len(rows) - len(candidates)
+        found["kept that are items of a bench"] = told_items([one.row for one in kept], tools, asking.say)
         report(Progress(done=asking.total, total=asking.total, message="All judged", metrics=found))
 
     def estimate(self, spec: SynthesisSpec, tools: JobTools) -> Estimate:

@@ -71,7 +71,7 @@ def _line(row: LabelledPair | BadRow) -> bytes:
 def write_pairs(folder: Path, kept: Sequence[Kept]) -> int:
     """Write the pairs as preference_jsonl into `folder`, their media below it, all or nothing; returns how many.
 
-    Every pair that a synthesis hands on passes through here. Raises BadInput where one cannot be written.
+    Raises BadInput where one cannot be written.
     """
     try:
         rows = [one.row.model_copy(update={"pair": laid_beside(one.row.pair, folder, folder / MEDIA)}) for one in kept]

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.benches import BenchItem
+from core.contamination import BenchIndex
 from core.errors import JudgeFailed
 from core.evidence import Measurer, Measuring
+from core.fingerprints import Marking
 from core.formats import FORMATS, BadRow, LabelledPair
 from core.jobs import KINDS, ItemJudged, JobEvent, Progress
 from core.judges import Judge
@@ -57,6 +60,14 @@ class Tools:
     kept: dict[str, Verdict] = field(default_factory=dict)
     events: list[JobEvent] = field(default_factory=list)
     limits: Limits = field(default_factory=Limits)
+    bench: Sequence[BenchItem] = ()
+
+    @property
+    def mark(self) -> Marking:
+        return Marking(self.limits)
+
+    def bench_index(self, watch: Callable[[str], None]) -> BenchIndex:
+        return BenchIndex((("made_up", item) for item in self.bench), self.mark)
 
     @property
     def measure(self) -> Measurer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.agreement import agreement
+from core.benches import BenchItem
 from core.errors import BadInput, JudgeFailed
 from core.evidence import open_content
 from core.formats import FORMATS, BadRow, LabelledPair
@@ -22,7 +24,7 @@ from core.modalities import Limits
 from core.models.served import EndpointSpec
 from core.models.starter.changes import CHANGES
 from core.models.starter.wishes import load
-from core.nouns import Modality, Preference, Question, Task, Verdict
+from core.nouns import Content, Modality, Preference, PreferencePair, Question, Response, Task, Verdict
 from core.synthesis.record import RowLog
 from core.synthesis.teachers import Decision, Opinion, Outcome, figures
 from tests.core.job_tools import Answer, Killed, ToldJudge, Tools
@@ -96,6 +98,27 @@ def test_what_both_teachers_prefer_in_both_orders_is_kept_with_their_rationales(
     assert (told["pairs kept"], told["kept, %"], told["a teacher sees a tie, %"]) == (9, 75, 25)
     assert told["teachers' Cohen's kappa"] == 1
     assert 0 < told["kept as is known besides, %"] < 100
+
+
+def test_what_is_kept_and_is_an_item_of_a_bench_is_counted_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [row for row in FORMATS["preference_jsonl"].read(texts(tmp_path), Limits()) if isinstance(row, LabelledPair)]
+    told = [
+        row.model_copy(update={"pair": with_first(row.pair, " ".join(f"word-{n}-{place}" for place in range(12)))})
+        for n, row in enumerate(rows)
+    ]
+    FORMATS["preference_jsonl"].write(tmp_path / "told.jsonl", told[:4])
+    item = BenchItem(key="seen", subset="t2t", pair=told[2].pair.swapped, label=A)
+    tools = Tools({"one": ToldJudge("one", longer), "other": ToldJudge("other", rather_longer)}, bench=[item])
+    given = asked(tmp_path) | {"source": str(tmp_path / "told.jsonl")}
+    tools.run("synthesize", tmp_path / "out", **given)
+    assert (tools.told["pairs kept"], tools.told["kept that are items of a bench"]) == (4, 1)
+    assert re.search(r"1 of the 4 rows is an item of a bench: .*2/\w+ is seen \(both responses\)", caplog.text)
+
+
+def with_first(pair: PreferencePair, text: str) -> PreferencePair:
+    return pair.model_copy(update={"first": Response(content=Content.of_text(text))})
 
 
 def said(preference: Preference | None, lead: float | None = None, likely: float | None = None) -> Verdict:
