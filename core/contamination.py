@@ -162,7 +162,7 @@ class Buckets:
 
 def _keys(marks: PairMarks) -> set[Hashable]:
     """By what a pair is looked up. A prompt that says too little finds nothing, nor does a context by itself."""
-    own = {("response", key) for one in (marks.first, marks.second) for key in one.keys}
+    own: set[Hashable] = {("response", key) for one in (marks.first, marks.second) for key in one.keys}
     if marks.asks_enough:
         part, mark = ("prompt", marks.prompt) if marks.prompt is not None else ("context", marks.context)
         own |= {(part, key) for key in mark.keys} if mark is not None else set()
