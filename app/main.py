@@ -106,6 +106,7 @@ def build(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="Omni-Reward Studio", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         # whoever opens the browser's storage finds only this random name, so the key of it need not be a secret
         guest = gr.BrowserState("", storage_key="omni-reward-studio-guest", secret="omni-reward-studio-guest")  # noqa: S106
+        fallen = gr.HTML("", elem_id="fallen-back", apply_default_css=False)
         with gr.Row(elem_id="top"):
             gr.HTML(_brand(), elem_id="brand", apply_default_css=False)
             picker = gr.Dropdown(
@@ -118,7 +119,6 @@ def build(studio: Studio) -> gr.Blocks:
                 elem_id="judge-picker",
             )
             who = gr.HTML("", elem_id="person", apply_default_css=False)
-        fallen = gr.HTML("", elem_id="fallen-back", apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Judge", id="judge"):
                 desk = judge.build(studio, demo, guest, picker)
@@ -135,7 +135,7 @@ def build(studio: Studio) -> gr.Blocks:
         def offer() -> tuple[Any, str]:
             # since the page was built a job may have made a judge, and somebody promoted one
             first = studio.promotions.default()
-            told = f'<p class="note">{escape(first.problem)}</p>' if first.problem else ""
+            told = f'<p class="note">{escape(first.notice)}</p>' if first.problem else ""
             return gr.update(choices=_choices(studio), value=first.judge), told
 
         demo.load(greet, guest, [guest, who], show_progress="hidden", api_visibility="private", queue=False)

@@ -34,12 +34,18 @@ KEPT = 32  # comparisons of two runs that stay in memory
 
 
 class Default(Noun):
-    """The judge that people meet first. `promotion` is the one that stands; `problem` says why its judge is not the
-    one, and what to do."""
+    """The judge that people meet first. `promotion` is the one that stands; `problem` tells administrators why its
+    judge is not the one, and what to do."""
 
     judge: str
     promotion: Promotion | None = None
     problem: str = ""
+
+    @property
+    def notice(self) -> str:
+        """The same for everybody: no folder, no name of a person."""
+        gone = self.promotion.judge if self.promotion is not None and self.problem else ""
+        return f"The default judge, {gone}, cannot judge now, so {self.judge} does." if gone else ""
 
 
 class MadeJudge(Noun):
@@ -69,8 +75,8 @@ class Promotions:
             return Default(judge=own)
         newest = standing[-1]
         if reason := self._problem(newest.judge):
-            told = f"{newest.judge} was promoted by {newest.owner}, but cannot judge now, so {own} does. {reason}"
-            return Default(judge=own, promotion=newest, problem=told)
+            told = f"{newest.judge} was promoted by {newest.owner}, but cannot judge now, so {own} does."
+            return Default(judge=own, promotion=newest, problem=f"{told} {reason} Or demote it.")
         return Default(judge=newest.judge, promotion=newest)
 
     def _problem(self, name: str) -> str:

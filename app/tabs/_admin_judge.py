@@ -125,20 +125,20 @@ class JudgeSide:
             place = f"The default judge before {first.judge}"
         when = f"promoted by {promotion.owner} on {promotion.made.astimezone():%Y-%m-%d %H:%M}"
         try:
-            then = gate_table(Gate.model_validate(promotion.gate))
+            then = gate_table(Gate.model_validate(promotion.gate), "then")
         except ValidationError:
             then = ""  # of an earlier version
         return f'<p class="now">{escape(place)}; {escape(when)}.</p>{then}'
 
 
-def gate_table(gate: Gate) -> str:
+def gate_table(gate: Gate, when: str = "now") -> str:
     """The conditions with their figures; what is not met says why."""
     rows = "".join(
         f'<tr class="{"met" if one.met else "unmet"}"><th>{escape(one.name)}</th>'
         f"<td>{escape(one.figures)}{' · ' if one.figures else ''}<b>{escape(one.refusal or 'passes')}</b></td></tr>"
         for one in gate.conditions
     )
-    return f'<p class="now">Against <b>{escape(gate.present)}</b>, the default judge</p><table>{rows}</table>'
+    return f'<p class="now">Against <b>{escape(gate.present)}</b>, the default judge {when}</p><table>{rows}</table>'
 
 
 def _reason(gate: Gate, missing: int) -> str:

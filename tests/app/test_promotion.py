@@ -125,6 +125,7 @@ def test_a_promoted_judge_that_is_gone_or_broken_gives_way_to_the_starter_and_it
         told = "is gone" if harm == "folder" else "'model.safetensors' are cut off"
         assert f"{tried.name} was promoted by grace, but cannot judge now, so starter does." in first.problem
         assert told in first.problem
+        assert first.notice == f"The default judge, {tried.name}, cannot judge now, so starter does."
         assert check is not None
         assert (check.state, check.says) == ("mend", first.problem)
         assert tried.salon.ask(0, 1, "").verdicts[0].judge == "starter"
