@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import re
 from abc import ABC, abstractmethod
@@ -10,10 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from pydantic import Field
+
 from core.checkpoints import JudgeCard
 from core.errors import MissingExtra
 from core.formats import LabelledPair
 from core.jobs import CheckpointMade, Estimate, JobTools, Progress, Report, Source
+from core.jobs._held_out import Exam, examine, split
 from core.nouns import Noun
 from core.training.card import RUN
 from core.training.specs import Report as Told
@@ -31,6 +35,18 @@ class Sourced(Noun):
     """What a job learns from. To have it first in a form, a spec names it last among its bases."""
 
     source: Source = "votes"
+
+
+class Learned(Sourced):
+    """Pairs of which a share is kept away from training."""
+
+    held_out: float = Field(
+        0.1,
+        ge=0.0,
+        le=0.5,
+        description="Share of the prompts that is kept away from training, for the accuracy on the judge's card; 0 "
+        "learns from all.",
+    )
 
 
 def source_name(source: str) -> str:
@@ -95,16 +111,37 @@ class Training(ABC):
     def run(self, spec: Any, tools: JobTools, out_dir: Path, report: Report) -> None:
         """Train, or go on from the last checkpoint in `out_dir`."""
         refuse_missing(spec)
-        rows = rows_of(spec.source, tools, out_dir)
+        rows, held = split(rows_of(spec.source, tools, out_dir), spec.held_out, spec.seed)
         with tools.gpu():
             model = self.train(spec, rows, tools, out_dir, heard(report))
+            exam = self._examined(spec, model, held, tools, report)
         card = JudgeCard(
             judge=self.judge,
             title=f"{self.made} on {source_name(spec.source)}",
             base=Path(spec.model).name,
+            held_out=exam.told if exam else "",
             settings=self.judge_settings(spec),
         )
         report(CheckpointMade(path=model, card=card.model_dump(mode="json")))
+
+    def _examined(
+        self, spec: Any, model: Path, held: Sequence[LabelledPair], tools: JobTools, report: Report
+    ) -> Exam | None:
+        """How the judge does on what it was not trained on, told beside the figures of the last step."""
+        steps = json.loads((model / "training.json").read_text("utf-8"))["figures"]["step"]
+        settings = self.judge_settings(spec) | self.exam_settings(spec) | {"model": str(model)}
+
+        def tell(message: str, **metrics: float) -> None:
+            report(Progress(done=steps, total=steps, message=message, metrics=metrics))
+
+        exam = examine(self.judge, settings, held, tools, tell)
+        if exam is not None:
+            tell(f"The judge is {exam.told}", **exam.metrics)
+        return exam
+
+    def exam_settings(self, spec: Any) -> dict[str, Any]:
+        """Settings of the judge for the held-out pairs alone."""
+        return {}
 
     def estimate(self, spec: Any, tools: JobTools) -> Estimate:
         """From the rows and the model's size alone: nothing is loaded, so this is right within a factor of ten."""

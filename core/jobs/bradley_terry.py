@@ -8,11 +8,11 @@ from typing import Any
 
 from core.formats import LabelledPair
 from core.jobs import JobTools
-from core.jobs._training import Sourced, Training, asked
+from core.jobs._training import Learned, Training, asked
 from core.training.specs import BradleyTerrySpec, Report
 
 
-class BradleyTerryJob(BradleyTerrySpec, Sourced):
+class BradleyTerryJob(BradleyTerrySpec, Learned):
     """What `bradley_terry` is asked to do."""
 
 

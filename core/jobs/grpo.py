@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from core.formats import LabelledPair
 from core.jobs import JobTools
-from core.jobs._training import Sourced, Writing, asked
+from core.jobs._training import Learned, Writing, asked
 from core.training.specs import GrpoSpec, Report
 
 
-class GrpoJob(GrpoSpec, Sourced):
+class GrpoJob(GrpoSpec, Learned):
     """What `grpo` is asked to do."""
 
 
@@ -25,6 +26,9 @@ class Grpo(Writing):
         from core.training.grpo import train_grpo
 
         return train_grpo(asked(spec, GrpoSpec), rows, out_dir, told, tools.limits)
+
+    def exam_settings(self, spec: GrpoJob) -> dict[str, Any]:
+        return {"max_tokens": spec.answer_tokens}
 
     def tokens(self, spec: GrpoJob) -> int:
         # each answer of a group is written, scored and learned from

@@ -15,7 +15,7 @@ from pydantic import Field
 from core.errors import BadInput
 from core.formats import LabelledPair
 from core.jobs import JobTools
-from core.jobs._training import Sourced, Writing, asked
+from core.jobs._training import Learned, Writing, asked
 from core.models.prompts import PromptStyle
 from core.training.specs import Report, SftSpec
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.training.sft import Demonstration
 
 
-class Answered(Sourced):
+class Answered(Learned):
     """Pairs, and what is to be written of them."""
 
     answers: str | None = Field(
