@@ -10,7 +10,7 @@ from core.formats import LabelledPair
 from core.nouns import Modality
 
 FILE = "held_out.jsonl"
-LEAST = 20  # rows of one modality; fewer would show nothing, and are better learned from
+LEAST, MOST = 20, 1000  # rows of one modality: fewer would show nothing, more would only take long
 
 
 def parted(rows: Sequence[LabelledPair], share: float) -> tuple[list[LabelledPair], list[LabelledPair]]:
@@ -19,7 +19,7 @@ def parted(rows: Sequence[LabelledPair], share: float) -> tuple[list[LabelledPai
     Whole responses are held out: every row that shows one of them, so that each held-out row has a response that was
     never learned from. They are taken in the order of their hashes, which no job and no seed decides: what one
     training held out, the next one on more votes holds out too, nearly all of it. Each modality is parted by itself,
-    and one of which `share` is fewer than `LEAST` rows is learned from as a whole.
+    and one of which `share` is fewer than `LEAST` rows is learned from as a whole; more than `MOST` are never held out.
     """
     places: dict[Modality, list[int]] = defaultdict(list)
     for place, row in enumerate(rows):
@@ -36,7 +36,7 @@ def _held(rows: Sequence[LabelledPair], places: Sequence[int], share: float) -> 
     for place in places:
         for response in (rows[place].pair.first, rows[place].pair.second):
             shown[response.content.sha256].add(place)
-    most, held = round(share * len(places)), set[int]()
+    most, held = min(MOST, round(share * len(places))), set[int]()
     for sha256 in sorted(shown):
         # a response that stands in very many rows would take them all
         if len(held | shown[sha256]) <= most:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import re
 from abc import ABC, abstractmethod
@@ -18,6 +19,7 @@ from core.formats import LabelledPair
 from core.held_out import FILE, parted, read_rows, write_rows
 from core.jobs import CheckpointMade, Estimate, JobTools, Progress, Report, Source
 from core.jobs._bench_items import BenchItems, Found, checked, counted
+from core.jobs._exam import Exam, examine
 from core.nouns import Noun
 from core.training.card import RUN, tell_bench_items, write_whole
 from core.training.rows import labelled
@@ -46,7 +48,7 @@ class Sourced(Noun):
         ge=0.0,
         le=0.5,
         description="Share of the labelled rows that is not learned from: the result is tried on them before it may be "
-        "promoted. Where that would be fewer than 20 rows, all are learned from.",
+        "promoted; 1,000 of a kind at most. Where that would be fewer than 20 rows, all are learned from.",
     )
 
 
@@ -115,15 +117,17 @@ class Training(ABC):
         refuse_missing(spec)
         rows, found = rows_kept(out_dir, lambda: self._fresh(spec, tools, report))
         # parted alike each time, so that a stopped run goes on with the same rows
-        rows, kept = parted(rows, spec.held_out)
-        write_rows(out_dir / FILE, kept)
+        rows, held = parted(rows, spec.held_out)
+        write_rows(out_dir / FILE, held)
         with tools.gpu():
             model = self.train(spec, rows, tools, out_dir, heard(report))
+            exam = self._examined(spec, model, held, tools, report)
         items = tell_bench_items(model, found.trained_on, Path(spec.model).expanduser())
         card = JudgeCard(
             judge=self.judge,
             title=f"{self.made} on {source_name(spec.source)}",
             base=Path(spec.model).name,
+            held_out=exam.told if exam else "",
             bench_items=counted(items),
             settings=self.judge_settings(spec),
         )
@@ -132,6 +136,25 @@ class Training(ABC):
     def _fresh(self, spec: Any, tools: JobTools, report: Report) -> tuple[list[LabelledPair], Found]:
         rows = self.learned_from(spec, list(labelled_rows(spec.source, tools)))
         return checked(rows, spec.bench_items, tools, report)
+
+    def _examined(
+        self, spec: Any, model: Path, held: Sequence[LabelledPair], tools: JobTools, report: Report
+    ) -> Exam | None:
+        """How the judge does on what it was not trained on, told beside the figures of the last step."""
+        steps = json.loads((model / "training.json").read_text("utf-8"))["figures"]["step"]
+        settings = self.judge_settings(spec) | self.exam_settings(spec) | {"model": str(model)}
+
+        def tell(message: str, **metrics: float) -> None:
+            report(Progress(done=steps, total=steps, message=message, metrics=metrics))
+
+        exam = examine(self.judge, settings, held, tools, tell)
+        if exam is not None:
+            tell(f"The judge is {exam.told}", **exam.metrics)
+        return exam
+
+    def exam_settings(self, spec: Any) -> dict[str, Any]:
+        """Settings of the judge for the held-out pairs alone."""
+        return {}
 
     def estimate(self, spec: Any, tools: JobTools) -> Estimate:
         """From the rows and the model's size alone: nothing is loaded, so this is right within a factor of ten."""

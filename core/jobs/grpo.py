@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from core.formats import LabelledPair
 from core.jobs import JobTools
@@ -29,6 +30,9 @@ class Grpo(Writing):
 
     def learned_from(self, spec: GrpoJob, rows: Sequence[LabelledPair]) -> list[LabelledPair]:
         return labelled(rows, ties=spec.tie_offered)
+
+    def exam_settings(self, spec: GrpoJob) -> dict[str, Any]:
+        return {"max_tokens": spec.answer_tokens}
 
     def tokens(self, spec: GrpoJob) -> int:
         # each answer of a group is written, scored and learned from

@@ -87,6 +87,26 @@ def test_what_a_job_trains_judges_as_it_was_trained(
     assert studio.judge(asked, "me").verdicts[0].judge == name
 
 
+@pytest.mark.parametrize("kind", ["bradley_terry", "grpo"])
+def test_a_judge_is_tried_on_pairs_that_it_did_not_learn_from(
+    kind: str, studio: Studio, tiny: Path, pairs: Path
+) -> None:
+    row = json.loads(pairs.read_text().splitlines()[0])
+    asked = [row | {"id": str(n), "response_1": f"x {n}", "response_2": f"yy {n}"} for n in range(80)]
+    pairs.write_text("".join(json.dumps(row) + "\n" for row in asked))
+    job = studio.jobs.add(kind, given(kind, tiny, pairs, held_out=0.25), "admin")
+    run_here(studio.settings)
+    view = studio.jobs.view(job.id)
+    assert view.job.state is JobState.DONE, view.job.message
+    assert " of 20 held-out pairs" in view.checkpoints[-1].card["held_out"]
+    last = view.metrics[-1]
+    assert last.done == view.job.total == 1
+    assert "loss" in last.metrics
+    assert 0 <= last.metrics["held_out_low"] <= last.metrics["held_out_accuracy"] <= last.metrics["held_out_high"] <= 1
+    learned = json.loads((Path(view.checkpoints[-1].path) / "training.json").read_text())
+    assert learned["rows"] == {"bradley_terry": 60, "grpo": 120}[kind]  # in one order or both
+
+
 def test_a_stopped_job_goes_on_with_the_pairs_it_began_with(
     studio: Studio, tiny: Path, pairs: Path, tmp_path: Path
 ) -> None:
