@@ -51,12 +51,14 @@ class RewardHeadJudge:
 
     def judge(self, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
         """One verdict a question, in order; whatever goes wrong with one is that one's failure."""
-        verdicts: list[Verdict] = []
+        verdicts: dict[int, Verdict] = {}
+        order = _by_prompt(questions)
         # a bench has thousands of pairs, and the media of those under way are held in memory
         window = 2 * self.spec.batch_size
-        for start in range(0, len(questions), window):
-            verdicts += self._window(questions[start : start + window])
-        return verdicts
+        for start in range(0, len(order), window):
+            places = order[start : start + window]
+            verdicts |= zip(places, self._window([questions[place] for place in places]), strict=True)
+        return [verdicts[place] for place in range(len(questions))]
 
     def _window(self, questions: Sequence[Question]) -> list[Verdict]:
         encoded: dict[Key, Tensors] = {}
@@ -134,6 +136,21 @@ def response_keys(question: Question) -> tuple[Key, Key]:
 def prompt_of(key: Key) -> Key:
     """What a response's reward depends on besides the response."""
     return key[:-1]
+
+
+def _by_prompt(questions: Sequence[Question]) -> list[int]:
+    """The places of the questions, those of one prompt and context behind one another, else in the order given.
+
+    Several people who ask at a time come in turns, and what is equal is read once only where it is read together.
+    """
+    first: dict[Key, int] = {}
+    for place, question in enumerate(questions):
+        first.setdefault(_prompt(question), place)
+    return sorted(range(len(questions)), key=lambda place: first[_prompt(questions[place])])
+
+
+def _prompt(question: Question) -> Key:
+    return prompt_of(response_keys(Question(pair=question.pair))[0])
 
 
 class RewardHeadBackend:

@@ -87,6 +87,22 @@ def test_equal_responses_tie_and_are_read_once(omni: Path, pairs: dict[Task, Pre
     assert [v.preference is Preference.TIE for v in verdicts] == [True, False, True]
 
 
+def test_one_prompt_is_read_together_whoever_asks_between(omni: Path) -> None:
+    judge = judge_of(omni, batch_size=4)
+    prompts = [f"What is rain, {number}?" for number in range(8)]
+    answers = [("Water.", "It falls from clouds."), ("Wet weather.", "Drops that fall.")]
+    # each prompt has a pair in the first eight questions, and another in the next
+    turns = [text_pair(*answer, prompt=prompt) for answer in answers for prompt in prompts]
+    alone = [asked(judge, pair)[0] for pair in turns]
+    rows: list[int] = []
+    judge.scorer.model.register_forward_pre_hook(
+        lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    for one, other in zip(alone, asked(judge, *turns), strict=True):
+        assert rewards(other) == pytest.approx(rewards(one), abs=1e-4)
+    assert rows == [1] * 8
+
+
 def test_ties_are_as_the_settings_say(omni: Path, pairs: dict[Task, PreferencePair]) -> None:
     pair = pairs[Task.T2T]
     first, second = rewards(asked(judge_of(omni), pair)[0])
