@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,8 +25,8 @@ from core.models.value_head.inputs import ChatWriter, Tensors, collate
 from core.models.value_head.processors import read_processor
 from core.nouns import Failure, FailureKind
 
-Tell = Callable[[str], None]
 Key = tuple[int, bool, int]  # which question, whether its responses are swapped, which sample
+Tell = Callable[[Key, str], None]  # of an answer so far
 
 
 @dataclass(frozen=True)
@@ -68,25 +69,23 @@ class Writer:
     def answers(self, asked: Mapping[Key, Tensors], tell: Tell | None = None) -> dict[Key, Answer | Failure]:
         """An answer to each encoded chat, or why there is none; nothing is raised for a single one.
 
-        `tell` is told the first answer as it is written, word by word; what it raises is that answer's failure, but
-        JobCancelled, which ends it all.
+        `tell` is told the first sample of each question and order while it is written; JobCancelled raised by it ends
+        it all.
         """
 
-        def attempt(keys: list[Key], streamer: Told | None = None) -> list[Answer]:
+        def attempt(keys: list[Key]) -> list[Answer]:
             encoded = [asked[key] for key in keys]
             steered = []
             if self.spec.temperature > 0.0:
                 seeds = [seed_of(self.spec.seed, key[2], asked[key]["input_ids"]) for key in keys]
                 steered = [Drawn(seeds, self.spec.temperature)]
+            streamer = None
+            if tell is not None:
+                firsts = {row: partial(tell, key) for row, key in enumerate(keys) if key[2] == 0}
+                streamer = Told(self._tokenizer, firsts, self._stops)
             return [self._answer(row) for row in self._write(encoded, self.spec.max_tokens, steered, streamer)]
 
-        found: dict[Key, Answer | Failure] = {}
-        if tell is not None:
-            aloud = dict(list(asked.items())[:1])
-            streamer = Told(self._tokenizer, tell)
-            found = in_batches(aloud, 1, lambda keys: attempt(keys, streamer), self._too_large)
-        rest = {key: inputs for key, inputs in asked.items() if key not in found}
-        return found | in_batches(rest, self.spec.batch_size, attempt, self._too_large)
+        return in_batches(asked, self.spec.batch_size, attempt, self._too_large)
 
     def weighed(
         self, asked: Mapping[Key, tuple[Tensors, Answer]], endings: Sequence[str]
