@@ -6,7 +6,8 @@ reconciled (`core.reconcile`), as the endpoint's are.
 
 Where an answer in tags reaches its limit without having ended, its verdict is taken by constrained decoding: each tag
 that it was offered is appended, and their likelihoods, as whole texts, are the shares of a divided vote. Records are
-not forced: half a record has no one way to go on, so it is unreadable.
+not forced: half a record has no one way to go on, so it is unreadable; with `constrain` only whole ones are written
+(`core.models.generative.constraint`).
 """
 
 from __future__ import annotations

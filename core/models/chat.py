@@ -17,6 +17,7 @@ from core.errors import JudgeFailed
 from core.models.chat_reply import content_text, error_text, retry_after, token_count
 from core.models.chat_stream import Assembled, BrokenStream
 from core.models.message import Field
+from core.models.record_form import record_schema
 from core.models.served import EndpointSpec, Usage
 from core.nouns import Failure, FailureKind
 
@@ -140,6 +141,10 @@ class ChatServer:
         }
         if stream:
             asked["stream_options"] = {"include_usage": True}
+        schema = record_schema(spec.style, spec.ties) if spec.constrain else None
+        if schema is not None:
+            told = {"name": "verdict", "strict": True, "schema": schema}
+            asked["response_format"] = {"type": "json_schema", "json_schema": told}
         if spec.temperature is not None:
             asked["temperature"] = spec.temperature
         return json.dumps(asked).encode("ascii")
