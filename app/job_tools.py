@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from app.backends import judge_residency
 from app.examples import FOLDER as EXAMPLES
 from app.gpu import GpuLock
+from app.gpu_models import GpuModels
 from app.settings import Settings
 from core.errors import BadInput, NotFound
 from core.evidence import Measuring
@@ -33,8 +34,9 @@ class Tools:
         self.settings, self.engine, self.job_id, self.watch = settings, engine, job_id, watch
         self.limits = settings.limits
         self.measure = Measuring(settings.limits, EvidenceRecords(engine))
-        self._residency = judge_residency(settings, engine)
-        self._gpu = GpuLock(settings.data_dir)
+        self._gpu = GpuLock(settings.data_dir, who=f"job {job_id}" if job_id else "a dry run")
+        self._models = GpuModels(settings.data_dir, self._gpu.there)
+        self._residency = judge_residency(settings, engine, self._models)
 
     def pairs(self, source: str) -> Iterator[LabelledPair | BadRow]:
         if _is_votes(source):
@@ -45,14 +47,19 @@ class Tools:
 
     @contextmanager
     def judge(self, name: str) -> Iterator[Judge]:
+        loader = self._residency.loaders.get(name)
         with (
-            self._gpu.hold_for(self._residency.loaders.get(name), self.watch),
+            self.gpu() if getattr(loader, "gpu", False) else nullcontext(),
             self._residency.lease(name, lambda state: self.watch(state.message or "Loading the judge")) as judge,
         ):
             yield judge
 
-    def gpu(self) -> AbstractContextManager[None]:
-        return self._gpu.hold(self.watch)
+    @contextmanager
+    def gpu(self) -> Iterator[None]:
+        with self._gpu.hold(self.watch):
+            # what the page keeps there between its turns leaves within seconds
+            self._models.wait_until_alone(self.watch)
+            yield
 
     def done(self) -> Set[str]:
         if self.job_id is None:

@@ -14,6 +14,7 @@ from pydantic import Field
 from app.admins import Admins
 from app.backends import judge_backends, judge_residency
 from app.gpu import GpuLock
+from app.gpu_models import GpuModels
 from app.jobs import Jobs
 from app.settings import Settings
 from core.agreement import Agreement, agreement
@@ -110,8 +111,9 @@ class Studio:
         self.engine = open_database(settings.database, journal=settings.journal)
         self.media = MediaStore(settings.media_dir)
         self.measuring = Measuring(settings.limits, EvidenceRecords(self.engine))
-        self.residency = judge_residency(settings, self.engine)
         self.gpu = GpuLock(settings.data_dir)
+        self.gpu_models = GpuModels(settings.data_dir, self.gpu.there)
+        self.residency = judge_residency(settings, self.engine, self.gpu_models)
         self.jobs = Jobs(settings, self.engine)
         self.admins = Admins(settings)
         self._opening = threading.BoundedSemaphore(OPENED_AT_ONCE)
@@ -131,7 +133,17 @@ class Studio:
         """Load a judge in the background while the person is still typing; what fails is told when it is asked."""
         # asking the judge raises the same again, where a person can see it
         with contextlib.suppress(Exception):
-            self.residency.request(name or self.settings.judge)
+            name = name or self.settings.judge
+            if not (self._on_gpu(name) and self.gpu.used_elsewhere()):
+                self.residency.request(name)
+
+    def yield_gpu(self) -> None:
+        """Put away the judges on the GPU that nobody asks now, where a job has it; asked again, they come back."""
+        if self.gpu_models.here and self.gpu.used_elsewhere():
+            self.residency.put_away(self._on_gpu)
+
+    def _on_gpu(self, name: str) -> bool:
+        return bool(getattr(self.residency.loaders[name], "gpu", False))
 
     # -- uploads --------------------------------------------------------------------------------------------------
 
