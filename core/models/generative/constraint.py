@@ -91,7 +91,7 @@ class OnlyRecords(LogitsProcessor):
             for walk, token in zip(self._walks, input_ids[:, -1].tolist(), strict=True):
                 walk.step(token)
         self._prompted = True
-        free = self._free.to(scores.device)
+        free = self._free = self._free.to(scores.device)
         only = torch.full_like(scores, float("-inf"))
         for row, walk in enumerate(self._walks):
             tokens, any_text = walk.allowed()
