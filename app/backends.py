@@ -3,17 +3,19 @@ see the same ones. What jobs made is known where there is a database (`engine`);
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from app.gpu_models import GpuModels, free_gpu_memory
 from app.settings import Settings
 from core.checkpoints import CheckpointBackend, JudgeCard
 from core.errors import JudgeFailed, NotFound
+from core.evidence import Measurer
 from core.gathering import Gathered
 from core.judges import JUDGES, Judge, JudgeBackend
 from core.models.value_head.gpu import gpu_memory
-from core.nouns import Noun
+from core.nouns import Noun, Question, Verdict
 from core.presets import Preset, PresetBackend, read_presets
 from core.residency import Residency
 from core.seats import Report
@@ -89,8 +91,8 @@ def runnable_judge(name: str, settings: Settings, engine: Any = None) -> Judge:
 class JudgeLoader:
     """How one judge comes into memory, ready to be asked by many people at once, and leaves it."""
 
-    def __init__(self, name: str, settings: Settings, engine: Any = None) -> None:
-        self.backend, self.settings = judge_backend(name, settings, engine), settings
+    def __init__(self, name: str, settings: Settings, engine: Any = None, models: GpuModels | None = None) -> None:
+        self.backend, self.settings, self.models = judge_backend(name, settings, engine), settings, models
         self.gpu: bool = getattr(self.backend, "gpu", False)
 
     def size(self) -> int:
@@ -100,21 +102,46 @@ class JudgeLoader:
 
     def load(self, report: Report) -> Gathered:
         """Raises JudgeFailed or MissingExtra."""
-        return gathered(self.backend.load(), self.settings)
+        if not self.gpu:
+            return gathered(self.backend.load(), self.settings)
+        if self.models is not None:
+            self.models.came()
+        try:
+            return gathered(self.backend.load(), self.settings)
+        except BaseException:
+            if self.models is not None:
+                self.models.left()
+            raise
 
     def unload(self, judge: Gathered) -> None:
         judge.close()
+        if self.gpu:
+            # whoever still holds the line that led to the model must not keep its memory
+            judge.inner = _PutAway(judge.name)
+            free_gpu_memory()
+            if self.models is not None:
+                self.models.left()
+
+
+class _PutAway:
+    """What stands in the place of a judge whose memory was given back."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def judge(self, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
+        raise JudgeFailed(f"The judge {self.name!r} was put away meanwhile. Please ask again.")
 
 
 class JudgeLoaders(Mapping[str, JudgeLoader]):
     """A loader for every judge, made when it is taken."""
 
-    def __init__(self, settings: Settings, engine: Any = None) -> None:
-        self.settings, self.engine = settings, engine
+    def __init__(self, settings: Settings, engine: Any = None, models: GpuModels | None = None) -> None:
+        self.settings, self.engine, self.models = settings, engine, models
 
     def __getitem__(self, name: str) -> JudgeLoader:
         """Raises NotFound."""
-        return JudgeLoader(name, self.settings, self.engine)
+        return JudgeLoader(name, self.settings, self.engine, self.models)
 
     def __iter__(self) -> Iterator[str]:
         return iter(judge_names(self.settings, self.engine))
@@ -135,7 +162,7 @@ def gathered(judge: Judge, settings: Settings) -> Gathered:
     )
 
 
-def judge_residency(settings: Settings, engine: Any = None) -> Residency[Gathered]:
-    """The judges in memory, within what the settings allow."""
+def judge_residency(settings: Settings, engine: Any = None, models: GpuModels | None = None) -> Residency[Gathered]:
+    """The judges in memory, within what the settings allow; `models` counts those on the GPU."""
     budget = None if settings.judge_memory_gb is None else int(settings.judge_memory_gb * 1e9)
-    return Residency(budget, JudgeLoaders(settings, engine))
+    return Residency(budget, JudgeLoaders(settings, engine, models))

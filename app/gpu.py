@@ -24,14 +24,15 @@ def cuda_is_there() -> bool:
 class GpuLock:
     """The lock of one data folder. Those of one process share it; processes exclude each other, and what dies lets go.
 
-    `there` is for tests; None looks for a GPU.
+    `there` is for tests; None looks for a GPU. `who` is what those who wait are told of its user.
     """
 
-    def __init__(self, folder: Path, there: bool | None = None) -> None:
-        self.folder, self.there = folder, cuda_is_there() if there is None else there
+    def __init__(self, folder: Path, there: bool | None = None, who: str = "the studio") -> None:
+        self.folder, self.there, self.who = folder, cuda_is_there() if there is None else there, who
         self._changed = threading.Lock()  # guards all below
         self._users = 0
         self._held: BinaryIO | None = None
+        self._waiting: list[object] = []  # of this process, first come first
         self._mine = threading.local()
 
     def hold_for(self, judge: object, watch: Callable[[str], None]) -> AbstractContextManager[None]:
@@ -63,20 +64,51 @@ class GpuLock:
                     self._held.close()
                     self._held = None
 
+    def used_elsewhere(self) -> bool:
+        """Whether another process has the GPU now."""
+        with self._changed:
+            if not self.there or self._held is not None:
+                return False
+            free = _locked(self.folder / "gpu.lock")
+            if free is not None:
+                free.close()
+            return free is None
+
     def _enter(self, watch: Callable[[str], None]) -> None:
+        me = object()
+
         def waited(attempt: Callable[[], BinaryIO | None]) -> BinaryIO:
             while (got := attempt()) is None:
-                watch("Waiting for the GPU, which something else uses")
+                watch(self._told(me))
                 time.sleep(LOOK_SECONDS)
             return got
 
-        # whoever waits for the GPU stays in the turnstile, so that those who come later wait behind
-        with waited(lambda: _locked(self.folder / "gpu.next")):
-            waited(self._take)
+        with self._changed:
+            self._waiting.append(me)
+        try:
+            # whoever waits for the GPU stays in the turnstile, so that those who come later wait behind
+            with waited(lambda: _locked(self.folder / "gpu.next")):
+                waited(self._take)
+        finally:
+            with self._changed:
+                self._waiting.remove(me)
+
+    def _told(self, me: object) -> str:
+        """What is waited for, and how many of this process wait longer."""
+        with self._changed:
+            before = self._waiting.index(me)
+        path = self.folder / "gpu.lock"
+        who = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        others = f": {before} {'person waits' if before == 1 else 'people wait'} before you" if before else ""
+        return f"Waiting for the GPU, which {who or 'something else'} uses{others}"
 
     def _take(self) -> BinaryIO | None:
         with self._changed:
-            self._held = self._held or _locked(self.folder / "gpu.lock")
+            if self._held is None and (held := _locked(self.folder / "gpu.lock")) is not None:
+                held.truncate(0)
+                held.write(self.who.encode())
+                held.flush()
+                self._held = held
             self._users += self._held is not None
             return self._held
 

@@ -101,9 +101,10 @@ def add(
             typer.echo(f"About {duration(estimate.seconds)}{memory}. {estimate.says}".strip())
             return
         job = queue.add(kind, given, getpass.getuser())
-        typer.echo(job.id)
-        if wait:
-            _wait(queue, job.id)
+        with _leaving_it_at_work(queue, job.id):
+            typer.echo(job.id)
+            if wait:
+                _wait(queue, job.id)
 
 
 def score(
@@ -117,11 +118,12 @@ def score(
     """Queue a judge over many pairs: short for `jobs add score_dataset`."""
     with _queue() as queue:
         job = queue.add("score_dataset", {"source": source, "judge": judge or queue.settings.judge}, getpass.getuser())
-        typer.echo(job.id)
-        if wait or out:
-            _wait(queue, job.id)
-        if out:
-            _export(queue, job.id, out)
+        with _leaving_it_at_work(queue, job.id, f"python -m app jobs export {job.id} {out}" if out else ""):
+            typer.echo(job.id)
+            if wait or out:
+                _wait(queue, job.id)
+            if out:
+                _export(queue, job.id, out)
 
 
 def bench(
@@ -138,9 +140,10 @@ def bench(
 
         asked = {"bench": name, "judge": judge or queue.settings.judge, "sample": sample, "seed": seed}
         job = queue.add(KIND, asked | {"folder": str(folder.absolute()) if folder else None}, getpass.getuser())
-        typer.echo(job.id, err=True)
-        _wait(queue, job.id)
-        typer.echo(table(BenchRuns(queue).find(job.id).result))
+        with _leaving_it_at_work(queue, job.id):
+            typer.echo(job.id, err=True)
+            _wait(queue, job.id)
+            typer.echo(table(BenchRuns(queue).find(job.id).result))
 
 
 @jobs.command()
@@ -294,6 +297,26 @@ def _given(words: list[str]) -> dict[str, str]:
                 raise BadInput(f"{name} has no value; write {name} VALUE.") from None
         given[name[2:].replace("-", "_")] = value
     return given
+
+
+@contextmanager
+def _leaving_it_at_work(queue: Jobs, job_id: str, then: str = "") -> Iterator[None]:
+    """Interrupting it ends the waiting and not the job: says how to go on, `then` being what was still to be done."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        over = queue.find(job_id).state.over
+        typer.echo(
+            f"Stopped waiting. Job {job_id} {'is over' if over else 'stays in the queue and goes on'}.", err=True
+        )
+        told = {"Look at it": f"jobs show {job_id}"}
+        if not over:
+            told |= {"Work it off here": "worker --once", "End it": f"jobs cancel {job_id}"}
+        for what, command in told.items():
+            typer.echo(f"  {what}: python -m app {command}", err=True)
+        if then:
+            typer.echo(f"  Once it is over: {then}", err=True)
+        raise typer.Exit(130) from None
 
 
 def _wait(queue: Jobs, job_id: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from app.backends import judge_residency
 from app.bench_guard import BenchGuard
 from app.examples import FOLDER as EXAMPLES
 from app.gpu import GpuLock
+from app.gpu_models import GpuModels
 from app.settings import Settings
 from core import held_out
 from core.contamination import BenchIndex
@@ -41,8 +42,9 @@ class Tools:
         self.measure = Measuring(settings.limits, EvidenceRecords(engine))
         self._guard = BenchGuard(settings, engine)
         self.mark = self._guard.marking
-        self._residency = judge_residency(settings, engine)
-        self._gpu = GpuLock(settings.data_dir)
+        self._gpu = GpuLock(settings.data_dir, who=f"job {job_id}" if job_id else "a dry run")
+        self._models = GpuModels(settings.data_dir, self._gpu.there)
+        self._residency = judge_residency(settings, engine, self._models)
 
     def pairs(self, source: str) -> Iterator[LabelledPair | BadRow]:
         if _is_votes(source):
@@ -55,8 +57,9 @@ class Tools:
 
     @contextmanager
     def judge(self, name: str) -> Iterator[Judge]:
+        loader = self._residency.loaders.get(name)
         with (
-            self._gpu.hold_for(self._residency.loaders.get(name), self.watch),
+            self.gpu() if getattr(loader, "gpu", False) else nullcontext(),
             self._residency.lease(name, lambda state: self.watch(state.message or "Loading the judge")) as judge,
         ):
             yield judge
@@ -70,8 +73,12 @@ class Tools:
             raise JudgeFailed(problem)
         return spec
 
-    def gpu(self) -> AbstractContextManager[None]:
-        return self._gpu.hold(self.watch)
+    @contextmanager
+    def gpu(self) -> Iterator[None]:
+        with self._gpu.hold(self.watch):
+            # what the page keeps there between its turns leaves within seconds
+            self._models.wait_until_alone(self.watch)
+            yield
 
     def bench_index(self, watch: Watch) -> BenchIndex:
         return self._guard.index(watch)

@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from app.admin_routes import admin_routes
+from app.gpu_models import Yielding
 from app.media import media_route
 from app.settings import Settings
 from app.studio import Studio
@@ -202,6 +203,8 @@ def serve(settings: Settings, wait: bool = True) -> tuple[Any, str, str]:
         supervisor = Supervisor(settings, studio.engine)
         studio.jobs.changed = supervisor.wake
         supervisor.start()
+    if studio.gpu.there:
+        Yielding(studio.yield_gpu).start()
     return demo.launch(
         server_name=settings.host,
         server_port=settings.port or None,

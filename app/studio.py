@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from app.admins import Admins
 from app.backends import judge_backends, judge_residency
 from app.bench_guard import BenchGuard
 from app.gpu import GpuLock
+from app.gpu_models import GpuModels
 from app.jobs import Jobs
 from app.promotions import Promotions
 from app.settings import Settings
 from core.agreement import Agreement, agreement
+from core.aloud import Written
 from core.errors import BadInput, JobCancelled, NotFound, StudioError
 from core.evidence import Measuring
 from core.judging import judge_questions
@@ -53,6 +56,10 @@ class Received(Noun):
 
     content: Content
     facts: dict[str, str]
+
+
+Listen = Callable[[tuple[Written, ...]], None]
+"""Told by a trip whose judge can be heard what that has written so far, by criterion and order."""
 
 
 class JudgeRequest(Noun):
@@ -108,8 +115,9 @@ class Studio:
         self.engine = open_database(settings.database, journal=settings.journal)
         self.media = MediaStore(settings.media_dir)
         self.measuring = Measuring(settings.limits, EvidenceRecords(self.engine))
-        self.residency = judge_residency(settings, self.engine)
         self.gpu = GpuLock(settings.data_dir)
+        self.gpu_models = GpuModels(settings.data_dir, self.gpu.there)
+        self.residency = judge_residency(settings, self.engine, self.gpu_models)
         self.jobs = Jobs(settings, self.engine)
         self.promotions = Promotions(self.jobs, self._load_failure)
         self.admins = Admins(settings)
@@ -132,18 +140,28 @@ class Studio:
         """Load a judge in the background while the person is still typing; what fails is told when it is asked."""
         # asking the judge raises the same again, where a person can see it
         with contextlib.suppress(Exception):
-            self.residency.request(name or self.promotions.default().judge)
+            name = name or self.promotions.default().judge
+            if not (self._on_gpu(name) and self.gpu.used_elsewhere()):
+                self.residency.request(name)
 
     def warm_promoted(self) -> None:
         """Load the promoted judge in the background, unless it needs a GPU: one that cannot be loaded leaves the first
         place before anybody asks it."""
         first = self.promotions.default()
-        if first.promotion is not None and not first.problem and not self.residency.loaders[first.judge].gpu:
+        if first.promotion is not None and not first.problem and not self._on_gpu(first.judge):
             self.warm(first.judge)
 
     def _load_failure(self, name: str) -> str:
         state = self.residency.state(name)
         return state.message if state.stage is Stage.FAILED else ""
+
+    def yield_gpu(self) -> None:
+        """Put away the judges on the GPU that nobody asks now, where a job has it; asked again, they come back."""
+        if self.gpu_models.here and self.gpu.used_elsewhere():
+            self.residency.put_away(self._on_gpu)
+
+    def _on_gpu(self, name: str) -> bool:
+        return bool(getattr(self.residency.loaders[name], "gpu", False))
 
     # -- uploads --------------------------------------------------------------------------------------------------
 
@@ -201,13 +219,20 @@ class Studio:
 
     # -- the first trip: judge a pair -----------------------------------------------------------------------------
 
-    def judge(self, request: JudgeRequest, owner: str, report: Report = lambda share, text: None) -> Judged:
+    def judge(
+        self,
+        request: JudgeRequest,
+        owner: str,
+        report: Report = lambda share, text: None,
+        listen: Listen | None = None,
+    ) -> Judged:
         """Judge two received responses under each criterion, and store the pair with its verdicts in one commit.
 
         Raises BadInput where the request makes no task, NotFound for an unknown judge, JudgeFailed or MissingExtra for
         one that cannot be loaded; a judge that fails on the pair is a verdict with a failure. Where others ask too,
         `report` is told how many are before this one; JobCancelled raised by it, before the judge has begun, ends the
-        trip and nothing is stored.
+        trip and nothing is stored. A judge that can be heard tells `listen` what it writes, and can be stopped so, too,
+        after it has begun.
         """
         criteria = self._criteria(request.criteria)
         task = Task.of(request.modality, request.context.modality if request.context else None)
@@ -226,7 +251,9 @@ class Studio:
         ):
             started = time.perf_counter()
             questions = [Question(pair=pair, criterion=criterion) for criterion in criteria]
-            verdicts = judge_questions(judge.on_behalf(owner, partial(_tell_place, report)), questions, self.measuring)
+            watch = partial(_tell_place, report, listen if judge.heard else None)
+            asked = judge.on_behalf(owner, watch, aloud=listen is not None)
+            verdicts = judge_questions(asked, questions, self.measuring)
         # what has been judged is kept, though nobody may look at it any more
         with contextlib.suppress(JobCancelled):
             report(0.9, "Saving")
@@ -308,17 +335,20 @@ def _tell_loading(report: Report, state: State) -> None:
     report(0.1 + 0.3 * state.fraction, (state.message or "Loading the judge") + done)
 
 
-def _tell_place(report: Report, place: Place | None) -> None:
+def _tell_place(report: Report, listen: Listen | None, place: Place | None) -> None:
     """Where the questions stand, as between 0.4 and 0.9 of the trip."""
     if place is None:
         report(0.4, "Measuring")
     elif place.begun:
         done = f", {place.answered} of {place.asked} done" if place.answered else ""
-        with contextlib.suppress(JobCancelled):  # the judge has begun: stopping would spare nobody anything
+        # a judge that has begun and cannot be heard does not stop: leaving it would spare nobody anything
+        with contextlib.suppress(*(() if listen else (JobCancelled,))):
             report(0.5 + 0.4 * place.answered / place.asked, f"Judging{done}")
     else:
         before = f": {place.ahead} {'question' if place.ahead == 1 else 'questions'} before yours"
         report(0.4, f"Waiting for the judge{before if place.ahead else ''}")
+    if listen is not None and place is not None:
+        listen(place.written)
 
 
 def shown_name(name: str) -> str:

@@ -226,7 +226,7 @@
 
   // -- a verdict whose pair was edited since says so, and takes no more answers -----------------------------------
   document.addEventListener('input', (event) => {
-    if (event.isTrusted && event.target.closest?.('#prompt, #text-1, #text-2, #criteria') && $('#result .verdicts')) {
+    if (event.isTrusted && event.target.closest?.('#prompt, #text-1, #text-2, #criteria') && $('#result .verdicts[data-pair]')) {
       document.body.classList.add('stale');
     }
   });

@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 
-from core.errors import JudgeFailed
+from core.errors import JobCancelled, JudgeFailed
 from core.evidence import Measured, Measurer, Remembering
-from core.judges import Judge
+from core.judges import AloudJudge, Judge
 from core.judging import judge_questions
 from core.line import FairLine
 from core.nouns import FailureKind, Question, Verdict
-from core.ticket import Place, Ticket, Waiting, Watch, unwatched
+from core.ticket import Place, Ticket, Waiting, Watch, hearing, unwatched
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +71,25 @@ class Gathered:
         """One verdict a question, in order; a refusal is a failure of each. Safe to call from several threads."""
         return self.on_behalf(None).judge(questions, measure)
 
-    def on_behalf(self, caller: Hashable, watch: Watch = unwatched) -> Judge:
-        """This judge as one caller asks it, whose calls have one turn together, and who is told where it stands."""
-        return _OnBehalf(self, caller, watch)
+    @property
+    def heard(self) -> bool:
+        """Whether the judge can be heard while it writes, and stops when all leave for whom it does."""
+        return isinstance(self.inner, AloudJudge)
+
+    def on_behalf(self, caller: Hashable, watch: Watch = unwatched, *, aloud: bool = False) -> Judge:
+        """This judge as one caller asks it, whose calls have one turn together, and who is told where it stands.
+
+        With `aloud` that tells what the judge writes, too, where it can be heard.
+        """
+        return _OnBehalf(self, caller, watch, aloud)
 
     def ask(
-        self, questions: Sequence[Question], measure: Measurer, caller: Hashable = None, watch: Watch = unwatched
+        self,
+        questions: Sequence[Question],
+        measure: Measurer,
+        caller: Hashable = None,
+        watch: Watch = unwatched,
+        aloud: bool = False,
     ) -> Ticket:
         """Stand in line with some questions; returns when they are in it. None as the caller is somebody new.
 
@@ -92,7 +105,7 @@ class Gathered:
             self._open += 1
         try:
             measured = self._measured(questions, measure, watch)
-            ticket = Ticket(object() if caller is None else caller, questions, measure, measured)
+            ticket = Ticket(object() if caller is None else caller, questions, measure, measured, aloud)
             with self._changed:
                 self._refuse_closed()
                 self._enter(ticket)
@@ -147,7 +160,8 @@ class Gathered:
         if not ticket.begun:
             own = self._line.own_before(ticket.caller, lambda waiting: waiting.ticket is ticket)
             ahead = 0 if own is None else self._running + self._line.ahead(ticket.caller, own)
-        return Place(ahead=ahead, begun=ticket.begun, answered=ticket.answered, asked=len(ticket.questions))
+        asked, written = len(ticket.questions), ticket.written
+        return Place(ahead=ahead, begun=ticket.begun, answered=ticket.answered, asked=asked, written=written)
 
     def wait(self, ticket: Ticket, watch: Watch = unwatched) -> list[Verdict]:
         """The ticket's verdicts, when all are there; what was dropped is a failure. `watch` is told in this thread."""
@@ -172,7 +186,8 @@ class Gathered:
             return self._place(ticket), ticket.done
 
     def leave(self, ticket: Ticket) -> None:
-        """Drop what has not been started; those being judged are judged to their end, for nobody. No harm when done."""
+        """Drop what has not been started; those being judged are judged to their end, for nobody, unless the judge can
+        be stopped and nobody else is served with them. No harm when done."""
         with self._changed:
             if not ticket.done:
                 ticket.left = True
@@ -247,8 +262,12 @@ class Gathered:
         questions = [waiting.question for waiting in taken]
         tickets = {id(waiting.ticket): waiting.ticket for waiting in taken}.values()
         known = [one for ticket in tickets for one in ticket.measured]
+        hear = hearing(taken, self._changed) if any(ticket.aloud for ticket in tickets) else None
         try:
-            return judge_questions(self.inner, questions, Remembering(known, taken[0].ticket.measure))
+            return judge_questions(self.inner, questions, Remembering(known, taken[0].ticket.measure), hear)
+        except JobCancelled:
+            stopped = "The judge was stopped."
+            return [Verdict.failed(self.name, q.criterion, FailureKind.ERROR, stopped) for q in questions]
         except BaseException:
             # whatever it is, nobody may be left waiting for an answer that never comes
             log.exception("%s stopped on %d questions", self.name, len(questions))
@@ -265,13 +284,14 @@ class Gathered:
 class _OnBehalf:
     """A gathered judge as one caller asks it."""
 
-    def __init__(self, gathered: Gathered, caller: Hashable, watch: Watch) -> None:
+    def __init__(self, gathered: Gathered, caller: Hashable, watch: Watch, aloud: bool) -> None:
         self.name, self._gathered, self._caller, self._watch = gathered.name, gathered, caller, watch
+        self._aloud = aloud
 
     def judge(self, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
         """One verdict a question, in order; a refusal is a failure of each. Raises only what `watch` raises."""
         try:
-            ticket = self._gathered.ask(questions, measure, self._caller, self._watch)
+            ticket = self._gathered.ask(questions, measure, self._caller, self._watch, self._aloud)
         except JudgeFailed as error:
             return [Verdict.failed(self.name, q.criterion, FailureKind.ERROR, str(error)) for q in questions]
         try:

@@ -7,9 +7,10 @@ import math
 import time
 from collections.abc import Sequence
 
+from core.aloud import Hear
 from core.errors import BadInput, JobCancelled, JudgeFailed, StudioError
 from core.evidence import Measurer
-from core.judges import Judge
+from core.judges import AloudJudge, Judge
 from core.nouns import Failure, FailureKind, Preference, Question, Verdict
 
 log = logging.getLogger(__name__)
@@ -43,17 +44,23 @@ def both_orders(straight: Verdict, swapped: Verdict) -> Preference | None:
     return straight.preference if straight.preference is swapped.preference.swapped else Preference.TIE
 
 
-def judge_questions(judge: Judge, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
+def judge_questions(
+    judge: Judge, questions: Sequence[Question], measure: Measurer, hear: Hear | None = None
+) -> list[Verdict]:
     """Verdicts in order, one a question; whatever a judge raises becomes that question's failure.
 
     A batch that raises is asked again in halves, down to the one question that it is about, so that one bad pair
     costs the others no verdict and few calls. Only JobCancelled is raised: then nobody wants the answers any more.
+    `hear` is told what is written meanwhile, where the judge is one that can be heard.
     """
     if not questions:
         return []
     started = time.perf_counter()
     try:
-        verdicts = judge.judge(questions, measure)
+        if hear is not None and isinstance(judge, AloudJudge):
+            verdicts = judge.judge_aloud(questions, measure, hear)
+        else:
+            verdicts = judge.judge(questions, measure)
         if len(verdicts) != len(questions):
             raise JudgeFailed(f"{judge.name} answered {len(verdicts)} of {len(questions)} questions.")
         return verdicts
@@ -62,7 +69,10 @@ def judge_questions(judge: Judge, questions: Sequence[Question], measure: Measur
     except Exception as error:
         if len(questions) > 1:
             half = len(questions) // 2
-            return [v for part in (questions[:half], questions[half:]) for v in judge_questions(judge, part, measure)]
+            return [
+                *judge_questions(judge, questions[:half], measure, hear),
+                *judge_questions(judge, questions[half:], measure, hear and _moved(hear, half)),
+            ]
         return [
             Verdict(
                 judge=judge.name,
@@ -71,6 +81,10 @@ def judge_questions(judge: Judge, questions: Sequence[Question], measure: Measur
                 seconds=time.perf_counter() - started,
             )
         ]
+
+
+def _moved(hear: Hear, by: int) -> Hear:
+    return lambda written: hear(written.model_copy(update={"number": written.number + by}))
 
 
 def failure_of(error: Exception, otherwise: str) -> Failure:

@@ -287,12 +287,17 @@ class Residency(Generic[Model]):
         if self._closed:
             raise JudgeFailed("The models are being put away. Please start the studio again.")
 
+    def put_away(self, which: Callable[[str], bool] = lambda name: True) -> None:
+        """Put away the models, of those that `which` names, that nobody uses now; asked for, they are loaded again."""
+        with self._changed:
+            unused = [s for s in self._seats.values() if s.state.stage is Stage.READY and not s.leases]
+            out = [(seat, *self._out(seat)) for seat in unused if which(seat.name)]
+            self._changed.notify_all()
+        for one in out:
+            self._put_away(*one)
+
     def close(self) -> None:
         """Put every model away: at once where nobody uses it, else when it is given back. Nothing is lent any more."""
         with self._changed:
             self._closed = True
-            unused = [s for s in self._seats.values() if s.state.stage is Stage.READY and not s.leases]
-            out = [(seat, *self._out(seat)) for seat in unused]
-            self._changed.notify_all()
-        for one in out:
-            self._put_away(*one)
+        self.put_away()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
+from core.aloud import Hear, Pace, Written
+from core.errors import JobCancelled
 from core.evidence import Measured, Measurer
 from core.nouns import Noun, Question, Verdict
 
@@ -12,12 +15,14 @@ from core.nouns import Noun, Question, Verdict
 class Place(Noun):
     """Where a caller stands. `ahead`: questions that go before its first one, with those being judged; 0 once it has
     begun. `answered` of `asked` are done. While it waits `ahead` never rises, unless its caller asks twice at once.
+    `written` is what the judge has written so far for a caller who wants to hear it, by question and order.
     """
 
     ahead: int
     begun: bool
     answered: int
     asked: int
+    written: tuple[Written, ...] = ()
 
 
 Watch = Callable[[Place | None], None]
@@ -30,12 +35,22 @@ def unwatched(place: Place | None) -> None:
 
 
 class Ticket:
-    """A caller's questions at one judge and the verdicts found so far. Only its `Gathered` changes it."""
+    """A caller's questions at one judge and the verdicts found so far; `aloud`: it wants to hear the judge write.
+
+    Only its `Gathered` changes it.
+    """
 
     def __init__(
-        self, caller: Hashable, questions: Sequence[Question], measure: Measurer, measured: Sequence[Measured] = ()
+        self,
+        caller: Hashable,
+        questions: Sequence[Question],
+        measure: Measurer,
+        measured: Sequence[Measured] = (),
+        aloud: bool = False,
     ) -> None:
         self.caller, self.questions, self.measure, self.measured = caller, tuple(questions), measure, measured
+        self.aloud = aloud
+        self._heard: dict[tuple[int, bool], Written] = {}
         self.found: list[Verdict | None] = [None] * len(self.questions)
         self.begun = self.left = False
 
@@ -47,6 +62,15 @@ class Ticket:
     @property
     def answered(self) -> int:
         return len(self.found) - self.found.count(None)
+
+    @property
+    def written(self) -> tuple[Written, ...]:
+        """What was heard so far, the first question's first order first."""
+        return tuple(self._heard[key] for key in sorted(self._heard))
+
+    def hear(self, written: Written) -> None:
+        """Keep what is written on one question; `number` counts the ticket's own questions."""
+        self._heard[written.number, written.swapped] = written
 
     def answer(self, number: int, verdict: Verdict) -> None:
         """Keep the verdict on one question; its seconds grow by what measuring the pair took outside the judge."""
@@ -67,3 +91,22 @@ class Waiting:
     @property
     def question(self) -> Question:
         return self.ticket.questions[self.number]
+
+
+def hearing(taken: Sequence[Waiting], changed: threading.Condition) -> Hear:
+    """Gives the caller of each question what is written for it, and says so now and then by `changed`, which guards
+    the tickets. JobCancelled once nobody is left who wants any of the answers."""
+    pace = Pace()
+
+    def hear(written: Written) -> None:
+        waiting = taken[written.number]
+        with changed:
+            if all(one.ticket.left for one in taken):
+                raise JobCancelled("Nobody wants the answers any more.")
+            if waiting.ticket.aloud:
+                waiting.ticket.hear(written.model_copy(update={"number": waiting.number}))
+            # what is not told now is told with the next, or with the heartbeat
+            if pace.due():
+                changed.notify_all()
+
+    return hear

@@ -5,7 +5,9 @@ from __future__ import annotations
 import queue
 import random
 import re
+import secrets
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any
@@ -13,14 +15,15 @@ from typing import Any
 import gradio as gr
 
 from app import widgets
-from app.studio import Judged, JudgeRequest, Received, Standing, Studio
+from app.studio import Judged, JudgeRequest, Listen, Received, Standing, Studio
 from app.tabs import _answer_view as answers
 from app.tabs import _judge_layout as layout
 from app.tabs import _verdict_view as view
 from app.tabs._judge_places import Places, Update
 from app.tabs._session import Session
+from core.aloud import TOLD_EVERY, Written
 from core.errors import JobCancelled
-from core.nouns import Answer, Content, Modality
+from core.nouns import Answer, Content, Modality, Noun
 from core.seats import Report
 
 GUEST = re.compile(r"guest-[0-9a-f]{12}")
@@ -38,6 +41,7 @@ class Trips:
 
     def __init__(self, studio: Studio, desk: layout.Desk) -> None:
         self.studio, self.desk, self.places = studio, desk, Places(studio, desk)
+        self._under_way: dict[str, threading.Event] = {}  # set: whoever asked does not want to know any more
 
     # -- judging --------------------------------------------------------------------------------------------------
 
@@ -76,7 +80,7 @@ class Trips:
                 | {desk.mode: mode}
             )
             return
-        lines = tuple(line for line in criteria.splitlines() if line.strip())
+        lines = tuple(dict.fromkeys(line.strip() for line in criteria.splitlines() if line.strip()))
         asked = JudgeRequest(
             modality=chosen,
             prompt=prompt,
@@ -88,13 +92,16 @@ class Trips:
             criteria=lines,
             judge=judge,
         )
-        owner = person(guest, request)
+        owner, key, left = person(guest, request), secrets.token_hex(8), threading.Event()
+        self._under_way[key] = left
         try:
-            with closing(_told_while(lambda report: self.studio.judge(asked, owner, report))) as news:
+            with closing(_told_while(lambda *told: self.studio.judge(asked, owner, *told), left)) as news:
                 for told in news:
-                    if isinstance(told, str):
+                    if isinstance(told, News):
+                        # who answers first does not want to know what the judge thinks
+                        written = () if blind else told.written
                         yield {
-                            desk.result: view.judging(len(lines), told),
+                            desk.result: view.judging(lines or (None,), told.text, written, key if told.stops else ""),
                             desk.note: "",
                             desk.votes: gr.update(visible=False),
                         }
@@ -108,8 +115,17 @@ class Trips:
                         )
                         shown = self._on_table(session, first, second, text_1, text_2, mode, owner)
                         yield shown | {desk.note: answers.bench_note(told.bench_item)}
+        except JobCancelled:
+            yield self.places.cleared() | {desk.note: '<p class="note">Cancelled. Nothing of it was stored.</p>'}
         except Exception as error:
             yield self.places.cleared() | {desk.note: widgets.refused(widgets.told(error))}
+        finally:
+            self._under_way.pop(key, None)
+
+    def cancel(self, key: str) -> None:
+        """Have the judging stop that showed this key; it tells so itself."""
+        if (left := self._under_way.get(key)) is not None:
+            left.set()
 
     def _responses(
         self, modality: Modality, text_1: str, text_2: str, first: Received | None, second: Received | None
@@ -234,31 +250,50 @@ def picked(event: gr.EventData) -> tuple[str, str]:
     return str(data.get("what", ""))[:40], str(data.get("value", ""))[:200]
 
 
-def _told_while(work: Callable[[Report], Judged]) -> Generator[str | Judged]:
-    """Run `work(report)` in a thread: first what it reports, then its result; what it raises is raised here.
+class News(Noun):
+    """How far a judging is: a line for people, what the judge has written, and whether it can be stopped."""
 
-    Once this is closed, as when the page is left, the next report raises JobCancelled in `work`.
+    text: str
+    written: tuple[Written, ...] = ()
+    stops: bool = False
+
+
+def _told_while(
+    work: Callable[[Report, Listen], Judged], left: threading.Event | None = None
+) -> Generator[News | Judged]:
+    """Run `work(report, listen)` in a thread: first what it reports, at most five times a second once there is text to
+    read, then its result; what it raises is raised here.
+
+    Once this is closed, as when the page is left, or `left` is set, the next report raises JobCancelled in `work`.
     """
     told: queue.Queue[tuple[str, Any]] = queue.Queue()
-    left = threading.Event()
+    left = left or threading.Event()
+    newest = News(text="")
 
-    def report(share: float, text: str) -> None:
+    def tell(**more: Any) -> None:
+        nonlocal newest
         if left.is_set():
             raise JobCancelled("The page was left.")
-        told.put(("text", text))
+        newest = newest.model_copy(update=more)
+        told.put(("news", newest))
 
     def run() -> None:
         try:
-            told.put(("done", work(report)))
+            done = work(lambda share, text: tell(text=text), lambda written: tell(written=written, stops=True))
+            told.put(("done", done))
         except Exception as error:
             told.put(("error", error))
 
     threading.Thread(target=run, daemon=True).start()
+    next_reading = 0.0
     try:
         while True:
             kind, value = told.get()
+            if kind == "news" and value.written:
+                left.wait(max(0.0, next_reading - time.monotonic()))
+                next_reading = time.monotonic() + TOLD_EVERY
             # the page is slower than what is told: only the newest is worth showing
-            while kind == "text" and not told.empty():
+            while kind == "news" and not told.empty():
                 kind, value = told.get()
             if kind == "error":
                 raise value

@@ -5,10 +5,12 @@ Everything that a person, a file or a model wrote is escaped here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from app.tabs._rationale_view import told
 from app.tabs._session import Session
+from core.aloud import Written
 from core.nouns import Answer, Evidence, FailureKind, Finding, Measure, Preference, Verdict
 
 GENERAL = "Overall preference"
@@ -27,6 +29,8 @@ _ANSWERS = {
     Answer.BOTH_BAD: ("both bad", "tie"),
     Answer.SKIP: ("skipped", "tie"),
 }
+# what a judge reads first; it calls that A
+_ORDERS = {False: "With A first", True: "With B first; there, “A” is our B"}
 _NEXT_STEP = {
     FailureKind.NOT_COVERED: "Choose another judge at the top, or answer it yourself below.",
     FailureKind.BAD_INPUT: "Replace the response and judge again.",
@@ -52,10 +56,30 @@ def cards(session: Session, evidence: tuple[Evidence, Evidence] | None = None) -
     return f'<div class="verdicts" data-pair="{escape(session.pair.id)}">{"".join(parts)}</div>'
 
 
-def judging(criteria: int, text: str) -> str:
-    """The place of the verdicts while the judge works, as tall as what will come."""
-    card = '<article class="verdict waiting"><div class="bar"></div><p></p></article>'
-    return f'<div class="verdicts"><p class="note" role="status">{escape(text)}…</p>{card * max(1, criteria)}</div>'
+def judging(criteria: Sequence[str | None], text: str, written: Sequence[Written] = (), cancel: str = "") -> str:
+    """The place of the verdicts while the judge works, as tall as what will come; what it writes, as plain text.
+
+    `cancel` is what a press of Cancel sends; no button where it is empty.
+    """
+    button = (
+        f'<button type="button" class="link" data-pick="cancel" data-value="{escape(cancel)}">Cancel</button>'
+        if cancel
+        else ""
+    )
+    cards = "".join(_under_way(number, criterion, written) for number, criterion in enumerate(criteria))
+    return f'<div class="verdicts"><p class="note" role="status">{escape(text)}… {button}</p>{cards}</div>'
+
+
+def _under_way(number: int, criterion: str | None, written: Sequence[Written]) -> str:
+    texts = [one for one in written if one.number == number and one.text.strip()]
+    if not texts:
+        return '<article class="verdict waiting"><div class="bar"></div><p></p></article>'
+    orders = "".join(
+        f'<h4>{_ORDERS[one.swapped]}</h4><div class="writing" tabindex="0"><p>{escape(one.text.strip())}</p></div>'
+        for one in texts
+    )
+    title = escape(criterion or GENERAL)
+    return f'<article class="verdict" aria-label="Being written"><header><h3>{title}</h3></header>{orders}</article>'
 
 
 def empty(links: str) -> str:

@@ -76,8 +76,11 @@ def _example(past: Past):
 
 def _in_result(trips: Trips, past: Past):
     def pick(event: gr.EventData, session: Session | None, name: str, request: gr.Request) -> Update:
-        """A click in the result: an example of the empty state, or the criterion to answer next."""
+        """A click in the result: an example of the empty state, the criterion to answer next, or Cancel."""
         what, value = picked(event)
+        if what == "cancel":
+            trips.cancel(value)
+            return {}
         return past.load_example(value) if what == "example" else trips.turn(what, value, session, name, request)
 
     return pick

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from core.aloud import Hear
 from core.evidence import Measurer
 from core.modalities import Limits
 from core.nouns import Modality, Question, Verdict
@@ -17,8 +18,7 @@ class Judge(Protocol):
 
     It may say two things about itself, for those who put many callers' questions together (`core.gathering`): with
     `measures = True` that it goes by the evidence, and with `at_once` above 1 how many questions it answers side by
-    side, as one does that asks a server. It may have a `close()`, and a `judge_aloud(question, tell)` where it can be
-    heard while it writes.
+    side, as one does that asks a server. It may have a `close()`, and be an `AloudJudge`.
     """
 
     name: str
@@ -27,6 +27,17 @@ class Judge(Protocol):
         """One verdict a question, in order. What goes wrong with one question is that question's failure.
 
         `measure` gives the evidence of both responses of a pair; the caller decides about caching.
+        """
+
+
+@runtime_checkable
+class AloudJudge(Judge, Protocol):
+    """A judge that can be heard while it writes, and stopped."""
+
+    def judge_aloud(self, questions: Sequence[Question], measure: Measurer, hear: Hear) -> list[Verdict]:
+        """The verdicts of `judge`, and meanwhile `hear` is told what is being written, of one answer an order.
+
+        JobCancelled raised by `hear` ends the judging and is raised.
         """
 
 

@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from core.aloud import Hear, Written
 from core.errors import JudgeFailed
 from core.evidence import Measurer
 from core.judging import failure_of
 from core.modalities import Limits
-from core.models.chat import ChatServer
+from core.models.chat import ChatServer, Tell
 from core.models.message import MessageWriter
 from core.models.prompts import Material, judging_prompt
 from core.models.served import EndpointSpec, Usage
@@ -75,16 +77,27 @@ class EndpointJudge:
 
     def judge(self, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
         """One verdict a question, in order; whatever goes wrong with one is that one's failure."""
+        return self._judged(questions, measure)
+
+    def judge_aloud(self, questions: Sequence[Question], measure: Measurer, hear: Hear) -> list[Verdict]:
+        """The same, and meanwhile `hear` is told the first answer to each question in each order, as the server sends
+        it; nothing of a server that sends answers whole. JobCancelled raised by `hear` ends the judging and is raised.
+        """
+        return self._judged(questions, measure, hear)
+
+    def _judged(self, questions: Sequence[Question], measure: Measurer, hear: Hear | None = None) -> list[Verdict]:
         verdicts: list[Verdict] = []
         under_way: deque[_Asked] = deque()
         try:
-            for question in questions:
+            for number, question in enumerate(questions):
                 # a bench has thousands of pairs, and the media of those under way are held in memory
                 if len(under_way) > self.spec.concurrency:
-                    verdicts.append(self._collect(under_way.popleft()))
-                under_way.append(self._ask(question, measure))
+                    verdicts.append(self._collect(under_way[0]))
+                    under_way.popleft()
+                under_way.append(self._ask(question, measure, _tells(hear, number)))
             while under_way:
-                verdicts.append(self._collect(under_way.popleft()))
+                verdicts.append(self._collect(under_way[0]))
+                under_way.popleft()
         finally:
             # whoever stops the run does not want to wait and pay for what has not been sent yet
             for asked in under_way:
@@ -97,7 +110,7 @@ class EndpointJudge:
         self._requests.shutdown(cancel_futures=True)
         self._server.close()
 
-    def _ask(self, question: Question, measure: Measurer) -> _Asked:
+    def _ask(self, question: Question, measure: Measurer, tells: tuple[Tell | None, Tell | None]) -> _Asked:
         asked = _Asked(question, time.perf_counter())
         try:
             material = Material.of(question, self.limits)
@@ -111,13 +124,15 @@ class EndpointJudge:
             # raising would have every other question of the batch asked, and paid for, once more
             asked.failure = failure_of(error, f"{self.name} could not be asked; the log has the error.")
         else:
-            for _ in range(self.spec.samples):
-                asked.straight.append(self._requests.submit(self._answer, straight))
-                asked.swapped.append(self._requests.submit(self._answer, swapped))
+            for sample in range(self.spec.samples):
+                # of several answers one is enough to hear
+                first, second = tells if sample == 0 else (None, None)
+                asked.straight.append(self._requests.submit(self._answer, straight, first))
+                asked.swapped.append(self._requests.submit(self._answer, swapped, second))
         return asked
 
-    def _answer(self, content: str | list[dict]) -> Reading | Failure:
-        said = self._server.complete(content)
+    def _answer(self, content: str | list[dict], tell: Tell | None) -> Reading | Failure:
+        said = self._server.complete(content, tell)
         return said if isinstance(said, Failure) else read_verdict(said, ties=self.spec.ties)
 
     def _collect(self, asked: _Asked) -> Verdict:
@@ -128,6 +143,17 @@ class EndpointJudge:
         straight, swapped = ([future.result() for future in order] for order in (asked.straight, asked.swapped))
         seconds = time.perf_counter() - asked.started
         return reconcile(self.name, criterion, straight, swapped, ties=self.spec.ties, seconds=seconds)
+
+
+def _tells(hear: Hear | None, number: int) -> tuple[Tell | None, Tell | None]:
+    """Whom to tell of the answer to a question with A first, and with B first."""
+    if hear is None:
+        return None, None
+
+    def tell(text: str, *, swapped: bool) -> None:
+        hear(Written(number=number, swapped=swapped, text=text))
+
+    return partial(tell, swapped=False), partial(tell, swapped=True)
 
 
 class EndpointBackend:

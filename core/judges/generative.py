@@ -6,18 +6,20 @@ reconciled (`core.reconcile`), as the endpoint's are.
 
 Where an answer in tags reaches its limit without having ended, its verdict is taken by constrained decoding: each tag
 that it was offered is appended, and their likelihoods, as whole texts, are the shares of a divided vote. Records are
-not forced: half a record has no one way to go on, so it is unreadable.
+not forced: half a record has no one way to go on, so it is unreadable; with `constrain` only whole ones are written
+(`core.models.generative.constraint`).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.aloud import Hear, Written
 from core.errors import JudgeFailed, StudioError
 from core.evidence import Measurer
 from core.judging import failure_of
@@ -31,7 +33,7 @@ from core.nouns import Failure, FailureKind, Modality, Preference, Question, Ver
 from core.reconcile import reconcile
 
 if TYPE_CHECKING:
-    from core.models.generative.writing import Answer, Key, Writer
+    from core.models.generative.writing import Answer, Key, Tell, Writer
     from core.models.value_head.inputs import Tensors
 
 NAME = "generative"
@@ -56,20 +58,28 @@ class GenerativeJudge:
 
     def judge(self, questions: Sequence[Question], measure: Measurer) -> list[Verdict]:
         """One verdict a question, in order; whatever goes wrong with one is that one's failure."""
+        return self._windows(questions)
+
+    def judge_aloud(self, questions: Sequence[Question], measure: Measurer, hear: Hear) -> list[Verdict]:
+        """The same verdicts, and meanwhile `hear` is told the first answer to each question in each order.
+
+        JobCancelled raised by `hear` ends the judging and is raised.
+        """
+        return self._windows(questions, hear)
+
+    def _windows(self, questions: Sequence[Question], hear: Hear | None = None) -> list[Verdict]:
         verdicts: list[Verdict] = []
         # a bench has thousands of pairs, and the media of those under way are held in memory
         for start in range(0, len(questions), self.spec.batch_size):
-            verdicts += self._window(questions[start : start + self.spec.batch_size])
+
+            def tell(key: Key, text: str, start: int = start) -> None:
+                if hear is not None:
+                    hear(Written(number=start + key[0], swapped=key[1], text=text))
+
+            verdicts += self._window(questions[start : start + self.spec.batch_size], tell if hear else None)
         return verdicts
 
-    def judge_aloud(self, question: Question, tell: Callable[[str], None]) -> Verdict:
-        """The verdict on one question, and meanwhile `tell` is told its first answer, with A first, word by word.
-
-        The words are the same as without. JobCancelled raised by `tell` ends the judging and is raised.
-        """
-        return self._window([question], tell)[0]
-
-    def _window(self, questions: Sequence[Question], tell: Callable[[str], None] | None = None) -> list[Verdict]:
+    def _window(self, questions: Sequence[Question], tell: Tell | None = None) -> list[Verdict]:
         opened: dict[int, Material] = {}
         asked = [self._read(question, opened) for question in questions]
         started = time.perf_counter()

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import logging
 import random
-import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from core.errors import JudgeFailed
+from core.models.chat_reply import content_text, error_text, retry_after, token_count
+from core.models.chat_stream import Assembled, BrokenStream
 from core.models.message import Field
+from core.models.record_form import record_schema
 from core.models.served import EndpointSpec, Usage
 from core.nouns import Failure, FailureKind
 
 log = logging.getLogger(__name__)
+
+Tell = Callable[[str], None]  # of an answer so far
 
 CONNECT_SECONDS = 10.0
 FIRST_WAIT = 1.0  # seconds; the longest first wait, doubled with each further one
@@ -41,11 +43,13 @@ _REFUSALS = {
 
 @dataclass(frozen=True)
 class _Setback:
-    """An attempt that brought no answer. `passing`: another may; `after`: seconds that the server asks to wait."""
+    """An attempt that brought no answer. `passing`: another may; `after`: seconds that the server asks to wait;
+    `refused`: the server does not take the request as it is."""
 
     failure: Failure
     passing: bool
     after: float | None = None
+    refused: bool = False
 
 
 class ChatServer:
@@ -63,6 +67,7 @@ class ChatServer:
         self._chance = chance or random.Random()  # noqa: S311  it spreads waiting times, it hides nothing
         self._secret = spec.api_key.get_secret_value() if spec.api_key else ""
         self._usage, self._counting = Usage(), threading.Lock()
+        self._streams = spec.stream
         self._url = spec.base_url.rstrip("/") + "/chat/completions"
         try:
             self._http = httpx.Client(
@@ -92,50 +97,69 @@ class ChatServer:
     def close(self) -> None:
         self._http.close()
 
-    def complete(self, content: str | list[Field]) -> str | Failure:
+    def complete(self, content: str | list[Field], tell: Tell | None = None) -> str | Failure:
         """The model's answer to one user message, or why there is none; at most `spec.attempts` requests.
+
+        `tell` is told the answer so far while the server sends it in pieces; an answer that broke off is begun again.
+        Where the server does not take a request for pieces it is asked for the whole. What `tell` raises ends the
+        request and is raised.
 
         Asked again is what passes (too many requests, faults of the server, timeouts, broken connections, a reply that
         is no JSON), after full-jitter exponential backoff (a random wait up to 1, 2, 4, … seconds), and never sooner
         than the server's Retry-After. An answer that has come is never asked for again, whatever it says.
         """
-        body, attempt = self._body(content), 1
-        while isinstance(outcome := self._attempt(body), _Setback):
+        aloud = tell if self._streams else None
+        body, attempt = self._body(content, aloud is not None), 1
+        while isinstance(outcome := self._attempt(body, aloud), _Setback):
             failure, after = outcome.failure, outcome.after or 0.0
-            if not outcome.passing:
+            whole = aloud is not None and outcome.refused
+            if not outcome.passing and not whole:
                 return failure
             if attempt == self.spec.attempts:
                 return failure.model_copy(update={"message": f"{failure.message} Attempts: {attempt}."})
             if after > self.spec.longest_wait:
                 return failure.model_copy(update={"message": f"{failure.message} It asks to wait {after:,.0f} s."})
-            backoff = min(self.spec.longest_wait, FIRST_WAIT * 2 ** (attempt - 1))
-            wait = max(self._chance.uniform(0.0, backoff), after)
-            log.warning("%s Attempt %d of %d; next in %.1f s.", failure.message, attempt, self.spec.attempts, wait)
-            self._sleep(wait)
             attempt += 1
+            if whole:
+                aloud, body = None, self._body(content, stream=False)
+                continue
+            backoff = min(self.spec.longest_wait, FIRST_WAIT * 2 ** (attempt - 2))
+            wait = max(self._chance.uniform(0.0, backoff), after)
+            log.warning("%s Attempt %d of %d; next in %.1f s.", failure.message, attempt - 1, self.spec.attempts, wait)
+            self._sleep(wait)
+        if tell is not None and aloud is None and not isinstance(outcome, Failure):
+            self._streams = False  # it answers, but not in pieces: others need not try
         return outcome
 
-    def _body(self, content: str | list[Field]) -> bytes:
+    def _body(self, content: str | list[Field], stream: bool) -> bytes:
         spec = self.spec
         asked: dict[str, Any] = {
             "model": spec.model,
             "messages": [{"role": "user", "content": content}],
             spec.tokens_field: spec.max_tokens,
-            "stream": False,
+            "stream": stream,
         }
+        if stream:
+            asked["stream_options"] = {"include_usage": True}
+        schema = record_schema(spec.style, spec.ties) if spec.constrain else None
+        if schema is not None:
+            told = {"name": "verdict", "strict": True, "schema": schema}
+            asked["response_format"] = {"type": "json_schema", "json_schema": told}
         if spec.temperature is not None:
             asked["temperature"] = spec.temperature
         return json.dumps(asked).encode("ascii")
 
     # -- one attempt ----------------------------------------------------------------------------------------------
 
-    def _attempt(self, body: bytes) -> str | Failure | _Setback:
+    def _attempt(self, body: bytes, tell: Tell | None) -> str | Failure | _Setback:
         deadline = time.monotonic() + self.spec.timeout
         late = f"The server did not answer within {self.spec.timeout:g} s."
         self._count(attempts=1)
         try:
             request = self._http.stream("POST", self._url, content=body, headers={"Content-Type": "application/json"})
             with request as response:
+                if response.status_code == 200 and _in_pieces(response):
+                    return self._hear(response, deadline, late, tell or (lambda text: None))
                 reply = bytearray()
                 for chunk in response.iter_bytes():
                     reply += chunk
@@ -156,6 +180,34 @@ class ChatServer:
             return _Setback(self._failure(f"The connection broke off ({type(error).__name__})."), True)
         return self._judge_reply(response, bytes(reply))
 
+    def _hear(self, response: httpx.Response, deadline: float, late: str, tell: Tell) -> str | Failure | _Setback:
+        """The answer of a server that sends it in pieces; a setback where it breaks off before its end."""
+        answer, told = Assembled(), ""
+        try:
+            for chunk in response.iter_bytes():
+                answer.feed(chunk)
+                if len(answer.text) > LARGEST_REPLY:
+                    return _Setback(self._failure("The server's reply is too large to be an answer."), False)
+                if time.monotonic() > deadline:
+                    return _Setback(self._failure(late, answer.text), True)
+                if answer.text != told:
+                    told = answer.text
+                    tell(self._presentable(told))
+        except BrokenStream as broken:
+            return _Setback(self._failure(str(broken), answer.text), True)
+        except httpx.RequestError:
+            # an answer that has come to its end is never asked for again
+            if not answer.complete:
+                raise
+        if answer.error is not None:
+            error = answer.error.get("error")
+            passing = isinstance(error, dict) and error.get("code") in _PASSING
+            said = error_text(answer.error) or "an error"
+            return _Setback(self._failure(f"The server says: {said}", answer.text), passing)
+        if not answer.complete:
+            return _Setback(self._failure("The answer broke off before its end.", answer.text), True)
+        return self._answer(answer.reply(), answer.text)
+
     def _judge_reply(self, response: httpx.Response, reply: bytes) -> str | Failure | _Setback:
         text = reply.decode("utf-8", "replace")
         try:
@@ -164,18 +216,18 @@ class ChatServer:
             told = None
         if response.status_code != 200:
             message = _REFUSALS.get(response.status_code, f"The server answers with HTTP {response.status_code}.")
-            if said := _error_text(told):
+            if said := error_text(told):
                 message += f" It says: {said}"
             failure = self._failure(message, raw=text)
-            passing = response.status_code in _PASSING
-            return _Setback(failure, passing, _retry_after(response.headers.get("Retry-After", "")))
+            passing, refused = response.status_code in _PASSING, response.status_code in (400, 422)
+            return _Setback(failure, passing, retry_after(response.headers.get("Retry-After", "")), refused)
         if told is None:
             return _Setback(self._failure("The server's reply is no JSON.", raw=text), True)
         return self._answer(told, text)
 
     def _answer(self, told: Any, text: str) -> str | Failure:
         """The assistant's text in a reply; a failure where there is none or it is not all of it."""
-        said = _error_text(told)
+        said = error_text(told)
         choices = told.get("choices") if isinstance(told, dict) else None
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return self._failure(
@@ -184,7 +236,7 @@ class ChatServer:
         self._count_tokens(told.get("usage"))
         message = choices[0].get("message")
         message = message if isinstance(message, dict) else {}
-        answer = self._clean(_content_text(message.get("content")))
+        answer = self._clean(content_text(message.get("content")))
         reason = choices[0].get("finish_reason")
         if reason == "length":
             return Failure(
@@ -210,7 +262,7 @@ class ChatServer:
 
     def _count_tokens(self, usage: Any) -> None:
         told = usage if isinstance(usage, dict) else {}
-        asked, answered = _token_count(told.get("prompt_tokens")), _token_count(told.get("completion_tokens"))
+        asked, answered = token_count(told.get("prompt_tokens")), token_count(told.get("completion_tokens"))
         if asked is None or answered is None:
             self._count(answers=1, uncounted=1)
             return
@@ -220,44 +272,18 @@ class ChatServer:
     def _failure(self, message: str, raw: str = "") -> Failure:
         return Failure(kind=FailureKind.ERROR, message=self._clean(message), raw=self._clean(raw)[:20_000])
 
+    def _presentable(self, text: str) -> str:
+        """An answer so far without the key, nor the beginning of one at its end."""
+        text = self._clean(text)
+        for length in range(len(self._secret) - 1, SECRET_LENGTH - 1, -1):
+            if text.endswith(self._secret[:length]):
+                return text[:-length]
+        return text
+
     def _clean(self, text: str) -> str:
         """Without the key, should the server have sent it back."""
         return text.replace(self._secret, "[key]") if len(self._secret) >= SECRET_LENGTH else text
 
 
-def _token_count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _content_text(content: object) -> str:
-    """A message's content: a string, or a list of parts of which the texts are joined."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") in _TEXT_PARTS]
-        return "".join(text for text in texts if isinstance(text, str))
-    return ""
-
-
-_TEXT_PARTS = ("text", "output_text")
-
-
-def _error_text(told: object) -> str:
-    """The server's own words on an error, on one line: OpenAI's {"error": {"message"}}, or vLLM's {"message"}."""
-    if not isinstance(told, dict):
-        return ""
-    error = told.get("error", told)
-    words = error.get("message", error.get("detail")) if isinstance(error, dict) else error
-    return " ".join(words.split())[:300] if isinstance(words, str) else ""
-
-
-def _retry_after(value: str) -> float | None:
-    """Seconds of a Retry-After header (RFC 9110, 10.2.3: seconds or a date); None where it says neither."""
-    if re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", value):
-        return float(value)
-    try:
-        then = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max(0.0, (then - datetime.now(UTC)).total_seconds())
+def _in_pieces(response: httpx.Response) -> bool:
+    return response.headers.get("Content-Type", "").startswith("text/event-stream")

@@ -38,6 +38,13 @@ class EndpointSpec(Noun):
         default="frames",
         description="Videos as frames in image parts, or as an MP4 in a video_url part (vLLM and its kin).",
     )
+    stream: bool = Field(
+        default=True, description="Show people what the model writes while it does, where the server sends pieces."
+    )
+    constrain: bool = Field(
+        default=False,
+        description="With rrm and rubric: send the record's JSON schema (response_format) to a server that takes it.",
+    )
     measurements: int = Field(
         default=0, ge=0, le=64, description="Most measurements of both responses that the prompt tells; 0 tells none."
     )

@@ -253,6 +253,37 @@ def hears_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "then"),
+    [
+        (("bench", "embedded", "--judge", "fixed"), ""),
+        (("score", "examples", "--judge", "fixed", "--out", "scored.jsonl"), "jobs export {job} scored.jsonl"),
+    ],
+)
+def test_an_interrupted_wait_says_how_to_go_on(tmp_path: Path, arguments: tuple[str, ...], then: str) -> None:
+    """With no slot nobody works, so the command waits until it is interrupted."""
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=ROOT,
+        env=environment(tmp_path, STUDIO_SLOTS="0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=hears_interrupts,
+    )
+    assert waiting.stdout is not None
+    job = waiting.stdout.readline().strip()
+    waiting.send_signal(signal.SIGINT)
+    said, _ = waiting.communicate(timeout=60)
+    assert waiting.returncode == 130
+    assert "Traceback" not in said
+    assert f"Stopped waiting. Job {job} stays in the queue" in said
+    assert f"python -m app jobs cancel {job}" in said
+    assert then.format(job=job) in said
+    shown = json.loads(run(tmp_path, "jobs", "show", job).stdout)
+    assert shown["job"]["state"] == "queued"
+
+
 @pytest.mark.parametrize("told_by", [signal.SIGINT, signal.SIGTERM])
 def test_the_page_is_served_until_it_is_told_to_stop(tmp_path: Path, told_by: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:

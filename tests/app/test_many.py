@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from pathlib import Path
 
 import pytest
 
 from app.backends import gathered, judge_residency
 from app.settings import Settings
-from app.studio import Judged, JudgeRequest, Studio
-from app.tabs._judge_trips import _told_while
-from core.errors import JudgeFailed, NotFound
+from app.studio import Judged, JudgeRequest, Listen, Studio
+from app.tabs import _verdict_view as view
+from app.tabs._judge_trips import News, _told_while
+from core.aloud import Written
+from core.errors import JobCancelled, JudgeFailed, NotFound
 from core.evidence import Measuring
 from core.gathering import Gathered
 from core.judges import JUDGES
@@ -21,7 +24,7 @@ from core.models.served import EndpointSpec
 from core.nouns import Content, Modality, PreferencePair, Question, Response, Task
 from core.residency import Residency
 from core.seats import Report, Stage
-from tests.core.asking import WAIT, RecordingJudge, until
+from tests.core.asking import WAIT, RecordingJudge, WritingJudge, until
 
 
 class SlowLoader:
@@ -89,8 +92,8 @@ def test_who_closes_the_page_is_not_judged_and_nothing_is_stored(studio: Studio,
     with ThreadPoolExecutor(2) as people:
         first = people.submit(studio.judge, request(1), "first")
         slow.begun()
-        page = _told_while(lambda report: studio.judge(request(2), "leaver", report))
-        assert isinstance(next(page), str)
+        page = _told_while(lambda *told: studio.judge(request(2), "leaver", *told))
+        assert isinstance(next(page), News)
         with studio.residency.lease("slow") as judge:
             until(lambda: len(judge._line) == 1)
             page.close()
@@ -104,7 +107,7 @@ def test_who_closes_the_page_is_not_judged_and_nothing_is_stored(studio: Studio,
 def test_who_closes_the_page_while_being_judged_finds_the_pair_in_the_history(
     studio: Studio, slow: RecordingJudge
 ) -> None:
-    page = _told_while(lambda report: studio.judge(request(1), "leaver", report))
+    page = _told_while(lambda *told: studio.judge(request(1), "leaver", *told))
     next(page)
     slow.begun()
     page.close()
@@ -115,7 +118,7 @@ def test_who_closes_the_page_while_being_judged_finds_the_pair_in_the_history(
 def test_the_page_is_told_the_newest_only_and_what_goes_wrong_at_last() -> None:
     said = threading.Event()
 
-    def work(report: Report) -> Judged:
+    def work(report: Report, listen: Listen) -> Judged:
         report(0.1, "first")
         assert said.wait(WAIT)
         for text in ("second", "third"):
@@ -123,10 +126,10 @@ def test_the_page_is_told_the_newest_only_and_what_goes_wrong_at_last() -> None:
         raise JudgeFailed("It broke.")
 
     page = _told_while(work)
-    assert next(page) == "first"
+    assert next(page) == News(text="first")
     said.set()
     with pytest.raises(JudgeFailed, match="It broke"):
-        assert [*page][-1] in ("second", "third")
+        assert [*page][-1] in (News(text="second"), News(text="third"))
 
 
 def test_a_loading_judge_says_how_far_it_is(studio: Studio, slow: RecordingJudge) -> None:
@@ -211,3 +214,84 @@ def test_the_starter_says_the_same_to_many_as_to_one() -> None:
     assert [verdict.preference for verdict in together] == [verdict.preference for verdict in alone]
     for one, other in zip(alone, together, strict=True):
         assert (other.reward_1, other.reward_2) == pytest.approx((one.reward_1, one.reward_2), abs=1e-3)
+
+
+# -- heard while it writes --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def writer(studio: Studio) -> WritingJudge:
+    judge = WritingJudge()
+    studio.residency = Residency(None, {"slow": SlowLoader(judge, studio.settings)})
+    return judge
+
+
+def test_the_page_hears_the_judge_write_and_then_has_its_verdict(studio: Studio, writer: WritingJudge) -> None:
+    page = _told_while(lambda *told: studio.judge(request(1, "Shorter.", "Clearer."), "me", *told))
+    seen: list[News] = []
+    writer.more()
+    for news in page:
+        if isinstance(news, Judged):
+            break
+        seen.append(news)
+        if news.written:
+            writer.more()
+    texts = [[(one.number, one.swapped, one.text.split()[1:]) for one in news.written] for news in seen if news.written]
+    orders = [(0, False), (0, True), (1, False), (1, True)]
+    assert [text[:2] for text in texts[-1]] == orders
+    assert all(words == ["one", "two", "three"][: len(words)] for text in texts for *_, words in text)
+    assert texts[0][0][2] == ["one"]
+    assert any(news.stops for news in seen)
+    assert news.verdicts[0].rationale == news.verdicts[1].rationale == ""
+    assert len(studio.history("me")) == 1
+
+
+@pytest.mark.parametrize("presses", [True, False])
+def test_who_cancels_or_leaves_stops_the_judge_and_nothing_is_stored(
+    studio: Studio, writer: WritingJudge, presses: bool
+) -> None:
+    left = threading.Event()
+    page = _told_while(lambda *told: studio.judge(request(1), "me", *told), left)
+    writer.more()
+    assert next(news for news in page if isinstance(news, News) and news.written).stops
+    if presses:
+        left.set()
+        with pytest.raises(JobCancelled):
+            list(page)
+    else:
+        page.close()
+    with studio.residency.lease("slow") as judge:
+        until(lambda: judge._open == 0)
+    writer.more()
+    until(lambda: writer.stopped)
+    assert studio.history("me") == []
+
+
+def test_two_people_hear_their_own(studio: Studio, writer: WritingJudge) -> None:
+    heard: dict[str, set[str]] = {"ada": set(), "grace": set()}
+
+    def one(name: str) -> Judged:
+        def listen(written: tuple[Written, ...]) -> None:
+            heard[name].update(one.text for one in written)
+
+        return studio.judge(request(1, f"As {name} wants."), name, listen=listen)
+
+    writer.more(100)
+    with ThreadPoolExecutor(2) as people:
+        answers = [people.submit(one, name) for name in heard]
+        judged = [answer.result(WAIT) for answer in answers]
+    assert [one.verdicts[0].criterion for one in judged] == ["As ada wants.", "As grace wants."]
+    for texts in heard.values():
+        assert {text.split()[0] for text in texts} == {"A", "B"}
+
+
+def test_what_is_written_is_shown_as_plain_text_in_its_order() -> None:
+    hostile = '<img src=x onerror=alert(1)> **bold** <script>x</script> "quoted"'
+    written = [Written(number=1, swapped=swapped, text=hostile) for swapped in (False, True)]
+    html = view.judging(["Shorter.", "<b>Clearer.</b>"], "Judging", written, cancel="k")
+    assert escape(hostile) in html
+    assert not any(tag in html for tag in ("<img", "<script", "<b>", "<strong>"))
+    assert html.index("With A first") < html.index("With B first")
+    assert html.count("verdict waiting") == 1, "nothing of the first criterion yet"
+    assert 'data-pick="cancel" data-value="k"' in html
+    assert "Cancel" not in view.judging([None], "Judging")

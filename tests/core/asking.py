@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from core.errors import JudgeFailed
+from core.aloud import Hear, Written
+from core.errors import JobCancelled, JudgeFailed
 from core.evidence import Measurer
 from core.nouns import Evidence, Modality, Preference, PreferencePair, Question, Verdict
 from tests.core.small_pairs import text_pair
@@ -76,6 +77,36 @@ class RecordingJudge:
 
     def close(self) -> None:
         self.closed = True
+
+
+class WritingJudge(RecordingJudge):
+    """Writes the words of `said` after each question's name, in both orders, one word whenever `more()` lets it."""
+
+    def __init__(self, said: str = "one two three") -> None:
+        super().__init__()
+        self.said, self._words = said, threading.Semaphore(0)
+        self.stopped = False
+
+    def more(self, words: int = 1) -> None:
+        for _ in range(words):
+            self._words.release()
+
+    def judge_aloud(self, questions: Sequence[Question], measure: Measurer, hear: Hear) -> list[Verdict]:
+        texts = [question.pair.id for question in questions]
+        with self._lock:
+            self.calls.append(texts)
+        self.entered.release()
+        try:
+            for word in self.said.split():
+                assert self._words.acquire(timeout=WAIT), "the judge was held for ever"
+                texts = [f"{text} {word}" for text in texts]
+                for number, text in enumerate(texts):
+                    for swapped in (False, True):
+                        hear(Written(number=number, swapped=swapped, text=f"{'B' if swapped else 'A'} {text}"))
+        except JobCancelled:
+            self.stopped = True
+            raise
+        return [self._verdict(question, measure) for question in questions]
 
 
 def until(true: Callable[[], bool]) -> None:

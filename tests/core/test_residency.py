@@ -294,6 +294,21 @@ def test_what_cannot_be_put_away_properly_is_out_all_the_same(caplog: pytest.Log
     assert residency.taken == 6
 
 
+def test_what_nobody_uses_may_be_put_away_and_comes_back_when_asked_for() -> None:
+    shelf, loaders = toys({"a": 1, "b": 1, "kept": 1})
+    residency = Residency(None, loaders)
+    for name in ("a", "kept"):
+        borrow(residency, name)
+    with residency.lease("b"):
+        residency.put_away(lambda name: name != "kept")
+        assert shelf.events[-1] == "-a"
+        assert [residency.state(name).stage for name in ("a", "b", "kept")] == [Stage.ABSENT, Stage.READY, Stage.READY]
+    assert residency.taken == 2
+    assert borrow(residency, "a") == "a"
+    residency.put_away()
+    assert (residency.taken, shelf.bytes) == (0, 0)
+
+
 def test_closing_puts_everything_away_and_lends_nothing_more(people: ThreadPoolExecutor) -> None:
     shelf, loaders = toys({"a": 1, "b": 1, "slow": 1})
     loaders["slow"].hold = True

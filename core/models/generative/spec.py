@@ -21,6 +21,10 @@ class GenerativeSpec(ModelSpec):
     temperature: float = Field(default=0.0, ge=0.0, le=2.0, description="0 is greedy: the likeliest word each time.")
     seed: int = Field(default=0, ge=0, description="Of the chance with which answers are drawn.")
     max_tokens: int = Field(default=1024, ge=1, le=32768, description="Longest answer.")
+    constrain: bool = Field(
+        default=True,
+        description="With rrm and rubric: only a whole record whose verdict fits its scores can be written.",
+    )
     force: bool = Field(
         default=True,
         description="With r1 and plain: an answer that reaches its longest has to choose then, by how likely each "

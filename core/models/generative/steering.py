@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, TextStreamer
+from transformers import LogitsProcessor
+from transformers.generation.streamers import BaseStreamer
+
+from core.aloud import Pace
 
 
 def seed_of(seed: int, number: int, input_ids: Tensor) -> int:
@@ -53,13 +57,42 @@ class Forced(LogitsProcessor):
         return only
 
 
-class Told(TextStreamer):
-    """Tells what a model writes, piece by piece, as whole words."""
+class Told(BaseStreamer):
+    """Tells what a model has written so far in some rows of a batch, now and then and at the end.
 
-    def __init__(self, tokenizer: object, tell: Callable[[str], None]) -> None:
-        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)  # type: ignore[arg-type]
-        self._tell = tell
+    `rows` says which, and whom to tell of each; `stops` are the tokens that end an answer. What one of them raises
+    ends the writing of the whole batch.
+    """
 
-    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-        if text:
-            self._tell(text)
+    def __init__(
+        self, tokenizer: Any, rows: Mapping[int, Callable[[str], None]], stops: Set[int], pace: Pace | None = None
+    ) -> None:
+        self._tokenizer, self._rows, self._stops, self._pace = tokenizer, rows, stops, pace or Pace()
+        self._written: dict[int, list[int]] = {row: [] for row in rows}
+        self._told = dict.fromkeys(rows, "")
+        self._ended: set[int] = set()
+        self._prompted = False
+
+    def put(self, value: Tensor) -> None:
+        """First the prompts (batch, length), which nobody wants to hear; then the next token of every row (batch)."""
+        if not self._prompted:
+            self._prompted = True
+            return
+        for row, token in enumerate(value.reshape(-1).tolist()):
+            if token in self._stops:
+                self._ended.add(row)
+            elif row in self._rows and row not in self._ended:
+                self._written[row].append(token)
+        if self._pace.due():
+            self._tell()
+
+    def end(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        for row, tell in self._rows.items():
+            # a letter of which a part is still to come reads as a replacement sign
+            text = self._tokenizer.decode(self._written[row], skip_special_tokens=True).rstrip("\ufffd")
+            if text != self._told[row]:
+                self._told[row] = text
+                tell(text)

@@ -5,26 +5,31 @@ Importing this imports torch.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from transformers import GenerationConfig
 
+from core.models.generative.constraint import Grammar, OnlyRecords
 from core.models.generative.spec import GenerativeSpec
 from core.models.generative.steering import Drawn, Forced, Told, seed_of
+from core.models.record_form import record_form
 from core.models.value_head.checkpoint import read_network
 from core.models.value_head.fitting import in_batches, placed
 from core.models.value_head.inputs import ChatWriter, Tensors, collate
 from core.models.value_head.loading import load
 from core.nouns import Failure, FailureKind
 
-Tell = Callable[[str], None]
+log = logging.getLogger(__name__)
+
 Key = tuple[int, bool, int]  # which question, whether its responses are swapped, which sample
+Tell = Callable[[Key, str], None]  # of an answer so far
 
 
 @dataclass(frozen=True)
@@ -62,25 +67,40 @@ class Writer:
     def answers(self, asked: Mapping[Key, Tensors], tell: Tell | None = None) -> dict[Key, Answer | Failure]:
         """An answer to each encoded chat, or why there is none; nothing is raised for a single one.
 
-        `tell` is told the first answer as it is written, word by word; what it raises is that answer's failure, but
-        JobCancelled, which ends it all.
+        `tell` is told the first sample of each question and order while it is written; JobCancelled raised by it ends
+        it all.
         """
 
-        def attempt(keys: list[Key], streamer: Told | None = None) -> list[Answer]:
+        def attempt(keys: list[Key]) -> list[Answer]:
             encoded = [asked[key] for key in keys]
-            steered = []
+            steered: list[Any] = []
+            if (grammar := self._grammar) is not None:
+                steered.append(OnlyRecords(grammar, len(keys)))
             if self.spec.temperature > 0.0:
                 seeds = [seed_of(self.spec.seed, key[2], asked[key]["input_ids"]) for key in keys]
-                steered = [Drawn(seeds, self.spec.temperature)]
+                steered.append(Drawn(seeds, self.spec.temperature))
+            streamer = None
+            if tell is not None:
+                firsts = {row: partial(tell, key) for row, key in enumerate(keys) if key[2] == 0}
+                streamer = Told(self._tokenizer, firsts, self._stops)
             return [self._answer(row) for row in self._write(encoded, self.spec.max_tokens, steered, streamer)]
 
-        found: dict[Key, Answer | Failure] = {}
-        if tell is not None:
-            aloud = dict(list(asked.items())[:1])
-            streamer = Told(self._tokenizer, tell)
-            found = in_batches(aloud, 1, lambda keys: attempt(keys, streamer), self._too_large)
-        rest = {key: inputs for key, inputs in asked.items() if key not in found}
-        return found | in_batches(rest, self.spec.batch_size, attempt, self._too_large)
+        return in_batches(asked, self.spec.batch_size, attempt, self._too_large)
+
+    @cached_property
+    def _grammar(self) -> Grammar | None:
+        """What answers are held to; None where they are no records, or the settings leave them free."""
+        form = record_form(self.spec.style, self.spec.ties) if self.spec.constrain else None
+        end = self._tokenizer.eos_token_id
+        if form is None:
+            return None
+        grammar = Grammar.of(form, self._tokenizer, end if end in self._stops else None, self.spec.max_tokens)
+        if grammar is None:
+            log.warning(
+                "Records are not constrained: they have no room in %d tokens, or none in this tokenizer.",
+                self.spec.max_tokens,
+            )
+        return grammar
 
     def weighed(
         self, asked: Mapping[Key, tuple[Tensors, Answer]], endings: Sequence[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,12 +14,14 @@ from typing import Any
 @dataclass
 class Reply:
     """What is sent back. `fault`: "cut" ends the body early, "cut chunk" ends a chunked body early, "hang" sends
-    nothing until the server is closed, "drip" sends a byte now and then and never ends."""
+    nothing until the server is closed, "drip" sends a byte now and then and never ends. `chunks` are sent one by one in
+    place of a body; "cut chunk" then ends after half of them, and "stall" waits there."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     fault: str = ""
+    chunks: Iterable[bytes] = ()
 
 
 @dataclass
@@ -54,6 +56,23 @@ def completion(content: Any, finish: str = "stop", **more: Any) -> Reply:
         "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
     }
     return Reply(body=json.dumps(told | more).encode())
+
+
+def pieces(content: str, finish: str | None = "stop", *, size: int = 5, done: bool = True, usage: bool = True) -> Reply:
+    """A chat completion in pieces, as vLLM and OpenAI write it where they are asked to include the usage."""
+    parts = [content[start : start + size] for start in range(0, len(content), size)]
+    told: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}]
+    told += [{"choices": [{"index": 0, "delta": {"content": part}, "finish_reason": None}]} for part in parts]
+    if finish is not None:
+        told.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    if usage:
+        told.append({"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}})
+    lines = [f"data: {json.dumps(one, ensure_ascii=False)}\n\n".encode() for one in told]
+    return events(*lines, *([b"data: [DONE]\n\n"] if done else []))
+
+
+def events(*chunks: bytes, fault: str = "") -> Reply:
+    return Reply(headers={"Content-Type": "text/event-stream; charset=utf-8"}, chunks=chunks, fault=fault)
 
 
 def error(status: int, message: str = "no", **headers: str) -> Reply:
@@ -115,13 +134,15 @@ class ChatServer:
             handler.send_response(reply.status)
             for name, value in reply.headers.items():
                 handler.send_header(name.replace("_", "-"), value)
-            if reply.fault == "cut chunk":
+            if reply.chunks or reply.fault == "cut chunk":
                 handler.send_header("Transfer-Encoding", "chunked")
             else:
                 length = 10_000 if reply.fault == "drip" else len(reply.body)
                 handler.send_header("Content-Length", str(length))
             handler.end_headers()
-            if reply.fault == "drip":
+            if reply.chunks:
+                self._send_chunks(handler, reply)
+            elif reply.fault == "drip":
                 while not self.closing.wait(0.02):
                     handler.wfile.write(b" ")
             elif reply.fault == "cut chunk":
@@ -130,6 +151,16 @@ class ChatServer:
             else:
                 handler.wfile.write(reply.body[: len(reply.body) // 2] if reply.fault == "cut" else reply.body)
             handler.close_connection = handler.close_connection or bool(reply.fault)
+
+    def _send_chunks(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+        listed = list(reply.chunks) if reply.fault else []
+        for chunk in listed[: len(listed) // 2] if reply.fault else reply.chunks:
+            handler.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+            handler.wfile.flush()
+        if reply.fault == "stall":
+            self.closing.wait()
+        elif not reply.fault:
+            handler.wfile.write(b"0\r\n\r\n")
 
     def close(self) -> None:
         self.closing.set()

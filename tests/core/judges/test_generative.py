@@ -21,10 +21,12 @@ from safetensors.torch import load_file, save_file
 from app.backends import judge_backend
 from app.doctor import check_all
 from app.settings import Settings
+from core.aloud import Written
 from core.errors import JobCancelled, JudgeFailed
 from core.evidence import Measuring
 from core.judges import JUDGES
 from core.judges.generative import GenerativeBackend, GenerativeJudge
+from core.judging import judge_questions
 from core.modalities import Limits
 from core.models.generative.spec import GenerativeSpec
 from core.models.prompts import PromptStyle
@@ -251,20 +253,24 @@ def test_a_deaf_model_says_so_and_tells_what_it_left_out(
 
 
 def test_a_judge_may_be_heard_while_it_writes(omni: Path, pairs: dict[Task, PreferencePair]) -> None:
-    judge, heard = judge_of(omni), []
-    question = Question(pair=pairs[Task.T2I], criterion="The truer one.")
-    aloud = judge.judge_aloud(question, heard.append)
-    [silent] = judge.judge([question], Measuring())
-    assert aloud.model_copy(update={"seconds": 0.0}) == silent.model_copy(update={"seconds": 0.0})
-    assert "".join(heard).strip()
-    assert "".join(heard).strip() in aloud.rationale
+    judge, heard = judge_of(omni, batch_size=2), []
+    questions = [Question(pair=pairs[task], criterion="The truer one.") for task in (Task.T2I, Task.T2T, Task.T2A)]
+    aloud = judge_questions(judge, questions, Measuring(), heard.append)
+    silent = judge.judge(questions, Measuring())
+    assert [v.model_copy(update={"seconds": 0.0}) for v in aloud] == [
+        v.model_copy(update={"seconds": 0.0}) for v in silent
+    ]
+    last = {(written.number, written.swapped): written.text for written in heard}
+    assert set(last) == {(number, swapped) for number in range(3) for swapped in (False, True)}
+    for number, verdict in enumerate(aloud):
+        assert any(last[number, swapped].strip() in verdict.rationale for swapped in (False, True))
 
-    def enough(text: str) -> None:
+    def enough(written: Written) -> None:
         raise JobCancelled("enough")
 
     with pytest.raises(JobCancelled):
-        judge.judge_aloud(question, enough)
-    assert judge.judge([question], Measuring())[0].failure is None
+        judge_questions(judge, questions, Measuring(), enough)
+    assert judge.judge(questions[:1], Measuring())[0].failure is None
 
 
 def test_no_question_no_verdict(omni: Path) -> None:

@@ -9,10 +9,11 @@ from itertools import pairwise
 import pytest
 import torch
 
+from core.aloud import Pace
 from core.errors import JobCancelled
 from core.modalities import Limits, Part
 from core.models.generative.spec import GenerativeSpec
-from core.models.generative.steering import Drawn, seed_of
+from core.models.generative.steering import Drawn, Told, seed_of
 from core.models.generative.writing import Answer, Key, Writer
 from core.models.prompts import Material, PromptStyle, judging_prompt
 from core.models.value_head.backbones import BACKBONES, find_backbone
@@ -178,20 +179,37 @@ def test_chance_follows_the_softmax_at_its_temperature() -> None:
     assert chi_square < 16.3, "beyond the 0.999 quantile of three degrees of freedom"
 
 
-def test_one_answer_is_told_as_it_is_written_and_is_the_same(omni: Loaded) -> None:
-    heard: list[str] = []
-    silent = omni.writer().answers(omni.asked)
-    aloud = omni.writer().answers(omni.asked, tell=heard.append)
+def test_every_answer_is_told_as_it_is_written_and_is_the_same(omni: Loaded) -> None:
+    heard: dict[Key, list[str]] = {}
+    asked = {(*key[:2], number): inputs for key, inputs in omni.asked.items() for number in (0, 1)}
+    silent = omni.writer(batch_size=4).answers(asked)
+    aloud = omni.writer(batch_size=4).answers(asked, lambda key, text: heard.setdefault(key, []).append(text))
     assert aloud == silent
-    first = silent[next(iter(omni.asked))]
-    assert "".join(heard) == first.text
-    assert all(piece for piece in heard)
+    assert all(number == 0 for *_, number in heard), "of several samples one is enough to hear"
+    for key, answer in silent.items():
+        if key[2] == 0 and answer.text:
+            assert heard[key][-1].rstrip("\ufffd") == answer.text.rstrip("\ufffd")
+
+
+def test_a_row_is_told_so_far_at_its_pace_without_its_end_or_half_a_letter(omni: Loaded) -> None:
+    tokenizer, heard, now = omni.chats.processor.tokenizer, {0: [], 2: []}, [0.0]
+    said = [tokenizer.encode(text, add_special_tokens=False) for text in ("Aé", "not wanted", "B")]
+    stop = tokenizer.eos_token_id
+    told = Told(tokenizer, {row: heard[row].append for row in heard}, {stop}, Pace(1.0, lambda: now[0]))
+    told.put(torch.tensor([[7, 7]] * 3))
+    for step in range(max(map(len, said)) + 1):
+        told.put(torch.tensor([row[step] if step < len(row) else stop for row in said]))
+        now[0] += 0.4
+    told.end()
+    assert heard[2] == ["B"]
+    assert heard[0][-1] == "Aé"
+    assert all("Aé".startswith(text) for text in heard[0])
 
 
 def test_who_listens_can_end_it_and_the_model_is_free_for_others(omni: Loaded) -> None:
     writer = omni.writer()
 
-    def enough(text: str) -> None:
+    def enough(key: Key, text: str) -> None:
         raise JobCancelled("enough")
 
     with pytest.raises(JobCancelled):
