@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.backends import judge_residency
+from app.backends import judge_backend, judge_residency
 from app.examples import FOLDER as EXAMPLES
 from app.gpu import GpuLock
 from app.settings import Settings
 from core.errors import BadInput, NotFound
 from core.evidence import Measuring
 from core.formats import FORMATS, BadRow, LabelledPair, PairFormat
-from core.judges import Judge
+from core.judges import Judge, JudgeBackend
 from core.nouns import Preference, Verdict
 from storage import answers, job_events, records
 from storage.db import transaction
@@ -50,6 +50,9 @@ class Tools:
             self._residency.lease(name, lambda state: self.watch(state.message or "Loading the judge")) as judge,
         ):
             yield judge
+
+    def backend(self, name: str) -> JudgeBackend:
+        return judge_backend(name, self.settings, self.engine)
 
     def gpu(self) -> AbstractContextManager[None]:
         return self._gpu.hold(self.watch)

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from core.evidence import Measurer
 from core.formats import BadRow, LabelledPair
-from core.judges import Judge
+from core.judges import Judge, JudgeBackend
 from core.modalities import Limits
 from core.nouns import Content, Finite, Noun, Verdict
 from core.plugs import Shelf
@@ -88,6 +88,9 @@ class JobTools(Protocol):
     def judge(self, name: str) -> AbstractContextManager[Judge]:
         """A judge of this machine, loaded, for as long as the context lasts. Raises NotFound, JudgeFailed or
         MissingExtra. Where there is a GPU and the judge needs it, nobody else uses it meanwhile."""
+
+    def backend(self, name: str) -> JudgeBackend:
+        """The same judge's backend, with all that it needs but not loaded, to be loaded elsewhere. Raises NotFound."""
 
     def gpu(self) -> AbstractContextManager[None]:
         """The GPU for this job alone, for kinds that use it themselves; nothing where there is none."""
