@@ -5,9 +5,9 @@
 hands work out through the node beside it. A cluster that was there before is sent this very code; the packages of
 requirements.txt have to be installed on its machines.
 
-A part is a task of Ray. Where the worker that judges it dies, Ray asks another one the same, up to `RETRIES` times. A
-worker keeps the judge that it has loaded, and reads the files of a pair at their paths; where they are not there, on a
-machine that shares no folder with this one, they are sent along with the part.
+A part is a task of Ray: sixteen batches, or one where files go along. Where the worker that judges it dies, Ray asks
+another one the same, up to `RETRIES` times. A worker keeps the judge that it has loaded, and reads the files of a pair
+at their paths; where they are not there, on a machine that shares no folder with this one, they are sent along.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -37,9 +38,8 @@ from core.nouns import Verdict
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
-PART_ROWS = 256  # about so many rows are a task: long beside the cost of a task, short beside a job
+PART_BATCHES = 16  # batches that are one task: long beside the cost of a task, short beside a job
 RETRIES = 3
-LOOK_SECONDS = 0.5  # between two looks whether this process was told to stop
 
 _loaded: dict[str, Judge] = {}  # in a Ray worker: the judge of the job that it works for
 
@@ -73,13 +73,12 @@ class RayEngine:
 
     def __init__(self, ray: Any, backend: JudgeBackend, asked: Judging, limits: Limits) -> None:
         self.ray, self.batch, self.workers = ray, asked.batch, asked.workers
-        self.rows = max(1, PART_ROWS // asked.batch) * asked.batch
         gpus = 1 if getattr(backend, "gpu", False) and ray.cluster_resources().get("GPU") else 0
         self._task = ray.remote(judge_part).options(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)
         self._known = (secrets.token_hex(8), ray.put(backend))
         self._limits = limits
         self._sends = False  # whether files go along
-        self._asked: dict[Any, list[KeyedRow]] = {}
+        self._asked: dict[Future[list[Verdict] | None], tuple[Any, list[KeyedRow]]] = {}
 
     def judged(self, rows: Iterator[KeyedRow]) -> Iterator[list[KeyedVerdict]]:
         """A part at a time, as they are ready."""
@@ -90,10 +89,11 @@ class RayEngine:
                 self._ask(part)
             if not self._asked:
                 return
-            ready, _ = self.ray.wait(list(self._asked), timeout=LOOK_SECONDS)
-            for task in ready:
-                part = self._asked.pop(task)
-                verdicts = self._answer(task, part)
+            # not Ray's own wait: told to stop meanwhile, this process would be told of an error instead
+            ready, _ = wait(self._asked, return_when=FIRST_COMPLETED)
+            for answer in ready:
+                _, part = self._asked.pop(answer)
+                verdicts = self._read(answer, part)
                 if verdicts is None:
                     self._sends = True
                     again.extend(part[start : start + self.batch] for start in range(0, len(part), self.batch))
@@ -104,24 +104,25 @@ class RayEngine:
 
     def close(self) -> None:
         """End what is still under way."""
-        for task in self._asked:
+        for task, _ in self._asked.values():
             self.ray.cancel(task, force=True)
         self._asked.clear()
 
     def _next(self, rows: Iterator[KeyedRow]) -> list[KeyedRow]:
-        return list(islice(rows, self.batch if self._sends else self.rows))
+        return list(islice(rows, self.batch if self._sends else self.batch * PART_BATCHES))
 
     def _ask(self, part: list[KeyedRow]) -> None:
         job, backend = self._known
         rows = [row for _, row in part]
         files = read_files(rows) if self._sends else None
-        self._asked[self._task.remote(job, backend, rows, self.batch, self._limits, files)] = part
+        task = self._task.remote(job, backend, rows, self.batch, self._limits, files)
+        self._asked[task.future()] = task, part
 
-    def _answer(self, task: Any, part: list[KeyedRow]) -> list[Verdict] | None:
+    def _read(self, answer: Future[list[Verdict] | None], part: list[KeyedRow]) -> list[Verdict] | None:
         """What a task gave. Raises StudioError where it failed as a whole."""
         errors = self.ray.exceptions
         try:
-            return self.ray.get(task)
+            return answer.result()
         except errors.RayTaskError as failed:
             if isinstance(failed.cause, StudioError):
                 raise failed.cause from None
@@ -175,7 +176,7 @@ def _connected(ray: Any, address: str, asked: Judging) -> Iterator[None]:
     heard = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(logging_level=logging.WARNING, **where)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         ray.shutdown()
         raise StudioError(
             f"Ray cannot be used at {address or 'this machine'}: {_first_line(error)} This machine has to be one of "

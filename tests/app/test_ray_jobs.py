@@ -32,12 +32,24 @@ from tests.app.queueing import LONGEST, Queue, gone
 from tests.core.judges.chat_server import ChatServer, Received, Reply, prefers_longer
 
 TOKEN = "only-for-this-test"  # noqa: S105 - made up here
+# a machine that is busy with other things, or short of memory, is no reason to give a worker up
+PATIENT = {
+    "RAY_worker_register_timeout_seconds": "200",
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_prestart_worker_first_driver": "0",
+}
 
 
 def pairs(folder: Path, count: int) -> Path:
     path = folder / "pairs.jsonl"
     rows = [
-        {"id": str(n), "task": "t2t", "prompt": "p", "response_1": "x" * (n % 7), "response_2": f"xx in row {n}."}
+        {
+            "id": str(n),
+            "task": "t2t",
+            "prompt": "p",
+            "response_1": "x" * (1 + n * 5 % 29),
+            "response_2": f"xx in row {n}.",
+        }
         for n in range(count)
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -124,7 +136,9 @@ class Cluster:
             [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
             + [f"--{name}={value}" for name, value in given.items()],
             cwd=folder,
-            env=os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"},
+            env=os.environ
+            | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
+            | PATIENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -139,7 +153,7 @@ class Cluster:
         self.engine = f"ray:127.0.0.1:{port}"
 
     def busy(self) -> list[psutil.Process]:
-        return [one for one in ray_workers(self.head.pid) if one.cmdline() == ["ray::judge_part"]]
+        return [one for one in ray_workers(self.head.pid) if one.cmdline()[0] == "ray::judge_part"]
 
     def end(self) -> None:
         end_tree(self.head.pid)
@@ -159,7 +173,7 @@ def cluster() -> Iterator[Cluster]:
 def queue(tmp_path: Path, server: HoldingServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
-    queue = Queue(tmp_path, endpoint=EndpointSpec(base_url=server.server.url, model="toy"))
+    queue = Queue(tmp_path, endpoint=EndpointSpec(base_url=server.server.url, model="toy", timeout=LONGEST))
     yield queue
     server.go.set()
     queue.end()
@@ -171,36 +185,36 @@ def kept(queue: Queue, job: Job) -> dict[str, Preference | None]:
 
 
 def longer(row: int) -> Preference:
-    first, second = row % 7, len(f"xx in row {row}.")
-    return Preference.FIRST if first > second else Preference.SECOND
+    first, second = 1 + row * 5 % 29, len(f"xx in row {row}.")
+    return Preference.TIE if first == second else Preference.FIRST if first > second else Preference.SECOND
 
 
 def test_ray_worker_and_job_are_killed_over_a_part_and_only_that_part_is_asked_again(
     queue: Queue, cluster: Cluster, server: HoldingServer, tmp_path: Path
 ) -> None:
-    server.hold(250)
-    given = {"source": str(pairs(tmp_path, 300)), "judge": "endpoint", "batch": 100, "engine": cluster.engine}
+    server.hold(20)
+    given = {"source": str(pairs(tmp_path, 24)), "judge": "endpoint", "batch": 1, "engine": cluster.engine}
     job = queue.add("score_dataset", **given, workers=2)
-    # the first part of two hundred is stored; the second is under way
-    worker = queue.until_done(job, 200).worker
+    # the first part is stored; the second is under way
+    worker = queue.until_done(job, 16).worker
     assert worker is not None
-    queue.until(lambda: server.asked[250] == 2)
+    queue.until(lambda: server.asked[20] >= 2)
     busy = cluster.busy()
     assert len(busy) == 1
     busy[0].kill()
-    queue.until(lambda: server.asked[250] == 4)
+    queue.until(lambda: server.asked[20] >= 4)
     assert queue.jobs.find(job.id).worker == worker, "the job itself does not notice"
-    assert len(kept(queue, job)) == 200
+    assert len(kept(queue, job)) == 16
     os.kill(worker.pid, signal.SIGKILL)
     queue.until(lambda: gone(worker.pid), look=False)
     queue.until(lambda: not cluster.busy(), look=False)
-    queue.until(lambda: server.asked[250] == 6)
+    queue.until(lambda: server.asked[20] >= 6)
     server.go.set()
     done = queue.until_over(job)
-    assert (done.state, done.attempts, done.done, done.total) == (JobState.DONE, 2, 300, 300)
-    assert kept(queue, job) == {str(n): longer(n) for n in range(300)}
-    assert {n for n, times in server.asked.items() if times > 2} <= set(range(200, 300)), "what was stored stays stored"
-    assert set(server.asked) == set(range(300))
+    assert (done.state, done.attempts, done.done, done.total) == (JobState.DONE, 2, 24, 24)
+    assert kept(queue, job) == {str(n): longer(n) for n in range(24)}
+    assert {n for n, times in server.asked.items() if times > 2} <= set(range(16, 24)), "what was stored stays stored"
+    assert set(server.asked) == set(range(24))
     assert TOKEN not in queue.jobs.log(job.id)
 
 
@@ -208,19 +222,19 @@ def test_cancelling_ends_what_runs_on_the_cluster_and_leaves_the_cluster(
     queue: Queue, cluster: Cluster, server: HoldingServer, tmp_path: Path
 ) -> None:
     server.hold(5)
-    given = {"source": str(pairs(tmp_path, 40)), "judge": "endpoint", "engine": cluster.engine}
+    given = {"source": str(pairs(tmp_path, 8)), "judge": "endpoint", "engine": cluster.engine}
     job = queue.add("score_dataset", **given)
-    queue.until(lambda: server.asked[5] == 2 and len(cluster.busy()) == 1)
+    queue.until(lambda: server.asked[5] >= 2 and len(cluster.busy()) == 1)
     assert queue.jobs.cancel(job.id).state is JobState.CANCELLED
     queue.until(lambda: not cluster.busy())
     assert cluster.head.poll() is None
     estimate = queue.jobs.estimate("score_dataset", given | {"judge": "fixed", "workers": 2})
-    assert "40 rows" in estimate.says
+    assert "8 rows" in estimate.says
     assert "shared by 2 workers" in estimate.says
     server.go.set()
     queue.jobs.retry(job.id)
     assert queue.until_over(job).state is JobState.DONE
-    assert len(kept(queue, job)) == 40
+    assert len(kept(queue, job)) == 8
 
 
 def test_a_judge_that_cannot_run_on_the_workers_fails_the_job_with_what_to_do(
