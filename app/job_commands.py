@@ -114,10 +114,13 @@ def score(
         Path | None, typer.Option("--out", metavar="OUT.jsonl", help="Wait, and write pairs and verdicts.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
+    engine: Annotated[str, typer.Option(help="Where the judge stands: local, ray, ray:auto or ray:HOST:PORT.")] = "",
+    workers: Annotated[int | None, typer.Option(help="Workers of the engine at once.")] = None,
 ) -> None:
     """Queue a judge over many pairs: short for `jobs add score_dataset`."""
     with _queue() as queue:
-        job = queue.add("score_dataset", {"source": source, "judge": judge or queue.settings.judge}, getpass.getuser())
+        asked = {"source": source, "judge": judge or queue.settings.judge, "engine": engine, "workers": workers}
+        job = queue.add("score_dataset", asked, getpass.getuser())
         with _leaving_it_at_work(queue, job.id, f"python -m app jobs export {job.id} {out}" if out else ""):
             typer.echo(job.id)
             if wait or out:

@@ -14,12 +14,13 @@ from pydantic.fields import FieldInfo
 
 from app.job_tools import absolute
 from core.benches import BENCHES
+from core.engines import ENGINES
 from core.errors import BadInput
 from core.jobs import KINDS
 from core.judges import JUDGES
 from core.nouns import Noun
 
-_SHELVES: Mapping[str, Iterable[str]] = {"judges": JUDGES, "benches": BENCHES}
+_SHELVES: Mapping[str, Iterable[str]] = {"judges": JUDGES, "benches": BENCHES, "engines": ENGINES}
 AT_ONCE = 8  # fields that are shown; the rest is under "more"
 
 

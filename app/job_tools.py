@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from app.backends import judge_residency
+from app.backends import judge_backend, judge_residency
 from app.bench_guard import BenchGuard
 from app.examples import FOLDER as EXAMPLES
 from app.gpu import GpuLock
@@ -20,7 +20,7 @@ from core.contamination import BenchIndex
 from core.errors import BadInput, JudgeFailed, NotFound
 from core.evidence import Measuring
 from core.formats import FORMATS, BadRow, LabelledPair, PairFormat
-from core.judges import Judge
+from core.judges import Judge, JudgeBackend
 from core.models.served import EndpointSpec
 from core.nouns import Preference, Verdict
 from storage import answers, job_events, records
@@ -63,6 +63,9 @@ class Tools:
             self._residency.lease(name, lambda state: self.watch(state.message or "Loading the judge")) as judge,
         ):
             yield judge
+
+    def backend(self, name: str) -> JudgeBackend:
+        return judge_backend(name, self.settings, self.engine)
 
     def served(self, model: str, base_url: str = "") -> EndpointSpec:
         own = self.settings.endpoint

@@ -18,8 +18,9 @@ from core.models.generative.spec import GenerativeSpec
 from core.models.served import EndpointSpec
 from core.models.value_head.spec import RewardHeadSpec
 
-# nothing about the people here goes to anyone; Gradio asks the environment each time it would tell something
+# nothing about the people here goes to anyone; Gradio and Ray ask the environment each time they would tell something
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 def _default_data_dir() -> Path:

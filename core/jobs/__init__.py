@@ -18,7 +18,7 @@ from pydantic import Field
 from core.contamination import BenchIndex, Marker
 from core.evidence import Measurer
 from core.formats import BadRow, LabelledPair
-from core.judges import Judge
+from core.judges import Judge, JudgeBackend
 from core.modalities import Limits
 from core.models.served import EndpointSpec
 from core.nouns import Content, Finite, Noun, Verdict
@@ -91,6 +91,9 @@ class JobTools(Protocol):
     def judge(self, name: str) -> AbstractContextManager[Judge]:
         """A judge of this machine, loaded, for as long as the context lasts. Raises NotFound, JudgeFailed or
         MissingExtra. Where there is a GPU and the judge needs it, nobody else uses it meanwhile."""
+
+    def backend(self, name: str) -> JudgeBackend:
+        """The same judge's backend, with all that it needs but not loaded, to be loaded elsewhere. Raises NotFound."""
 
     def served(self, model: str, base_url: str = "") -> EndpointSpec:
         """How to reach a model of this studio's own server, or of the one at `base_url`, which is sent no key. Raises

@@ -10,12 +10,12 @@ from typing import Any
 
 from core.benches import BenchItem
 from core.contamination import BenchIndex
-from core.errors import JudgeFailed
+from core.errors import JudgeFailed, NotFound
 from core.evidence import Measurer, Measuring
 from core.fingerprints import Marking
 from core.formats import FORMATS, BadRow, LabelledPair
 from core.jobs import KINDS, ItemJudged, JobEvent, Progress
-from core.judges import Judge
+from core.judges import Judge, JudgeBackend
 from core.modalities import Limits
 from core.models.served import EndpointSpec
 from core.nouns import Preference, Question, Verdict
@@ -79,6 +79,9 @@ class Tools:
     @contextmanager
     def judge(self, name: str) -> Iterator[Judge]:
         yield self.judges[name]
+
+    def backend(self, name: str) -> JudgeBackend:
+        raise NotFound(f"{name} stands here loaded, and has no backend.")
 
     def served(self, model: str, base_url: str = "") -> EndpointSpec:
         spec = self.endpoint.model_copy(update={"model": model} | ({"base_url": base_url} if base_url else {}))
