@@ -194,7 +194,7 @@ class GenerativeBackend:
         if not self.spec.model:
             return (
                 "Set STUDIO_GENERATIVE__MODEL to a folder or a Hub id of a chat model: Qwen2.5-Omni, Qwen3-Omni, "
-                "Gemma 4 or Qwen2.5-VL."
+                "Gemma 4, Qwen2.5-VL or MiniCPM-o 2.6."
             )
         missing = [name for name in ("torch", "transformers", "safetensors") if importlib.util.find_spec(name) is None]
         if missing:

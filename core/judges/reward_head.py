@@ -174,7 +174,7 @@ class RewardHeadBackend:
         if not self.spec.model:
             return (
                 "Set STUDIO_REWARD_HEAD__MODEL to a folder or a Hub id of a reward model: Qwen2.5-Omni, Qwen3-Omni, "
-                f"Gemma 4 or Qwen2.5-VL with {HEAD_FILES[0]} beside it, as LLaMA-Factory writes them."
+                f"Gemma 4, Qwen2.5-VL or MiniCPM-o 2.6 with {HEAD_FILES[0]} beside it, as LLaMA-Factory writes them."
             )
         missing = [name for name in ("torch", "transformers", "safetensors") if importlib.util.find_spec(name) is None]
         if missing:

@@ -98,8 +98,18 @@ def test_the_published_models_are_there_and_ask_in_their_own_style() -> None:
     assert styles["omni-rrm-3b"] == styles["omni-rrm-7b"] == "rrm"
     assert styles["qwen2.5-omni-7b"] == styles["qwen2.5-vl-7b"] == "plain"
     told = backend(SHIPPED["omni-rewardmodel-bt"], 1000.0).unavailable()
-    assert "MiniCPM-o" in told
-    assert "never run here" in told
+    assert "hf download jinzhuoran/OmniRewardModel" in told
+
+
+def test_the_published_reward_model_judges_once_a_checkpoint_of_its_kind_is_here(tmp_path: Path) -> None:
+    write_tiny("minicpmo", tmp_path)
+    preset = SHIPPED["omni-rewardmodel-bt"].model_copy(update={"model": str(tmp_path)})
+    plug = backend(preset, spec=RewardHeadSpec(device="cpu"))
+    assert plug.unavailable() is None
+    assert (plug.spec.media.frames, plug.spec.media.image_pixels) == (4, 768 * 768)
+    [verdict] = plug.load().judge([Question(pair=text_pair(), criterion=None)], Measuring())
+    assert verdict.failure is None
+    assert verdict.judge == "omni-rewardmodel-bt"
 
 
 # -- why not ----------------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ class Writer:
         self._device, self._dtype = first.device, first.dtype
         self._tokenizer = chats.processor.tokenizer
         self._stops = _stops(network.generation_config, self._tokenizer)
-        self._media = _media_tokens(network.config, self._tokenizer)
+        self._media = _media_tokens(network.config, chats.processor)
         self._too_large = Failure(
             kind=FailureKind.ERROR,
             message="The pair does not fit into the device's memory, even alone; lower "
@@ -159,10 +159,13 @@ _MEDIA_TOKEN = re.compile(r"(image|video|audio|vision)\w*_token_(id|index)|(boi|
 _MEDIA_NAMES = ("image", "video", "audio", "vision_bos", "vision_eos", "audio_bos", "audio_eos")
 
 
-def _media_tokens(config: Any, tokenizer: Any) -> frozenset[int]:
-    """The tokens that stand for a medium, or open or close one, as the configuration and the tokenizer name them."""
+def _media_tokens(config: Any, processor: Any) -> frozenset[int]:
+    """The tokens that stand for a medium, or open or close one, as the configuration, the tokenizer and the processor
+    name them."""
+    tokenizer = processor.tokenizer
     told = [value for name, value in config.to_dict().items() if _MEDIA_TOKEN.fullmatch(name)]
     named = [getattr(tokenizer, f"{name}_token", None) for name in _MEDIA_NAMES]
+    named += getattr(processor, "media_tokens", ())
     told += [tokenizer.convert_tokens_to_ids(token) for token in named if token is not None]
     return frozenset(token for token in told if isinstance(token, int))
 

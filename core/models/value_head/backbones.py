@@ -1,12 +1,13 @@
 """The omni backbones that judge in words or under a value head: one row each, found by the checkpoint's `model_type`.
 
-All classes are those of transformers and are named here as text, so that reading the table loads nothing. Media reach
-a backbone as `core.modalities.Part`s: text, image, video (frames and their rate) and audio (16 kHz); a 3D response is
-its rendered views, hence images.
+Classes are named here as text, so that reading the table loads nothing: those of transformers, and with their file
+those of MiniCPM-o, which transformers does not have. Media reach a backbone as `core.modalities.Part`s: text, image,
+video (frames and their rate) and audio (16 kHz); a 3D response is its rendered views, hence images.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ PART_KINDS: dict[Modality, str] = {
 
 @dataclass(frozen=True)
 class Backbone:
-    """One family. `patches` says how an image becomes tokens: Qwen's grids of patches, or Gemma's soft tokens."""
+    """One family. `patches` says how an image becomes tokens: Qwen's grids of patches, Gemma's soft tokens, MiniCPM's
+    slices."""
 
     title: str
     model: str
@@ -38,7 +40,8 @@ class Backbone:
     image_processor: str
     feature_extractor: str | None
     kinds: frozenset[str]
-    patches: Literal["grid", "soft"]
+    patches: Literal["grid", "soft", "slices"]
+    tokenizer: str = "AutoTokenizer"
     shares: bool = False  # whether responses to one prompt may stand in one row; tests show that it is exact
     segment: float | None = None  # s; the feature extractor silently cuts a longer sound, so it comes in pieces
     wrapper: str | None = None  # model_type of the whole model, where the checkpoint holds more than this part
@@ -52,6 +55,12 @@ class Backbone:
             for task in Task
             if {PART_KINDS[m] for m in (task.response, task.context) if m is not None} | {"text"} <= able
         )
+
+
+def class_of(name: str) -> Any:
+    """The class that the table names: of transformers, or of the file that stands before it. Loads the library."""
+    file, _, own = name.rpartition(".")
+    return getattr(importlib.import_module(file or "transformers"), own)
 
 
 _OMNI = frozenset({"text", "image", "video", "audio"})
@@ -97,6 +106,17 @@ BACKBONES: dict[str, Backbone] = {
         feature_extractor=None,
         kinds=frozenset({"text", "image", "video"}),
         **_QWEN,  # type: ignore[arg-type]
+    ),
+    "minicpmo": Backbone(
+        title="MiniCPM-o 2.6",
+        model="core.models.minicpm_o.model.MiniCPMOForConditionalGeneration",
+        processor="core.models.minicpm_o.processing.MiniCPMOProcessor",
+        image_processor="core.models.minicpm_o.processing.SliceProcessor",
+        feature_extractor="WhisperFeatureExtractor",
+        tokenizer="PreTrainedTokenizerFast",  # its own class is code that lies beside the checkpoint
+        kinds=_OMNI,
+        patches="slices",
+        segment=30.0,
     ),
 }
 """Backbones by the `model_type` of the part that reads: the thinker, where there is also a talker."""

@@ -18,12 +18,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from core.errors import JudgeFailed
-from core.models.value_head.backbones import HEAD_FILES, Found, find_backbone, read_config
+from core.models.value_head.backbones import HEAD_FILES, Found, class_of, find_backbone, read_config
 from core.models.value_head.model import ValueHeadModel
 
 _HEAD = "v_head.summary."
 # what whole models carry besides the part that reads; no reward needs the language head
-_OTHER_PARTS = ("talker.", "token2wav.", "code2wav.", "v_head.", "lm_head.", "thinker.lm_head.")
+_OTHER_PARTS = ("talker.", "token2wav.", "code2wav.", "tts.", "v_head.", "lm_head.", "thinker.lm_head.")
 _UNUSED = ("lm_head.",)
 
 
@@ -59,7 +59,7 @@ def read_network(folder: Path, found: Found, dtype: torch.dtype, spread: bool = 
     The generation class itself is loaded, since the renames from older checkpoints are registered for it by name: a
     class of our own would find none of the language model's keys and leave it at random weights, with a warning only.
     """
-    network_class = getattr(transformers, found.backbone.model)
+    network_class = class_of(found.backbone.model)
     try:
         network, info = network_class.from_pretrained(
             folder,
@@ -67,6 +67,7 @@ def read_network(folder: Path, found: Found, dtype: torch.dtype, spread: bool = 
             dtype=dtype,
             device_map="auto" if spread else None,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are told by name, below
             trust_remote_code=False,
             local_files_only=True,
         )

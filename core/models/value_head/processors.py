@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from PIL import Image
 from transformers.video_utils import VideoMetadata
 
 from core.errors import JudgeFailed
-from core.models.value_head.backbones import Backbone
+from core.models.value_head.backbones import Backbone, class_of
 
 SOFT_TOKENS = (70, 140, 280, 560, 1120)  # per image; what Gemma 4 is trained for
 Frames = Sequence[Image.Image]
@@ -85,19 +84,21 @@ def _metadata(frames: Frames, fps: float) -> VideoMetadata:
     return VideoMetadata(total_num_frames=count, fps=rate, frames_indices=list(range(count)), duration=count / rate)
 
 
-_VIDEOS = {"grid": GridVideos, "soft": SoftVideos}
+_VIDEOS = {"grid": GridVideos, "soft": SoftVideos}  # MiniCPM-o's processor takes frames as they are
 
 
 def assemble(backbone: Backbone, images: Any, tokenizer: Any, sounds: Any | None, template: str | None) -> Any:
     """The processor of `backbone` from its parts, its videos read frame by frame. Needs no torchvision."""
-    family = getattr(transformers, backbone.processor)
+    family = class_of(backbone.processor)
 
     def check(self: Any, name: str, given: Any) -> Any:
         # every other part is still checked to be of the class that the family wants
         return type(given) if name == "video_processor" else family.check_argument_for_proper_class(self, name, given)
 
-    built = type(backbone.processor, (family,), {"check_argument_for_proper_class": check})
-    parts = {"image_processor": images, "tokenizer": tokenizer, "video_processor": _VIDEOS[backbone.patches](images)}
+    built = type(family.__name__, (family,), {"check_argument_for_proper_class": check})
+    parts = {"image_processor": images, "tokenizer": tokenizer}
+    if backbone.patches in _VIDEOS:
+        parts["video_processor"] = _VIDEOS[backbone.patches](images)
     if sounds is not None:
         parts["feature_extractor"] = sounds
     return built(**parts, chat_template=template or tokenizer.chat_template)
@@ -106,11 +107,11 @@ def assemble(backbone: Backbone, images: Any, tokenizer: Any, sounds: Any | None
 def read_processor(folder: Path, backbone: Backbone) -> Any:
     """The processor that a checkpoint's folder describes. Raises JudgeFailed where a part of it is missing."""
     try:
-        images = getattr(transformers, backbone.image_processor).from_pretrained(folder)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        images = class_of(backbone.image_processor).from_pretrained(folder)
+        tokenizer = class_of(backbone.tokenizer).from_pretrained(folder, trust_remote_code=False)
         sounds = None
         if backbone.feature_extractor is not None:
-            sounds = getattr(transformers, backbone.feature_extractor).from_pretrained(folder)
+            sounds = class_of(backbone.feature_extractor).from_pretrained(folder)
         return assemble(backbone, images, tokenizer, sounds, _template(folder))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise JudgeFailed(
@@ -131,6 +132,8 @@ def _template(folder: Path) -> str | None:
 
 def image_limit(backbone: Backbone, images: Any, pixels: int) -> dict[str, Any]:
     """The argument that keeps an image, or a frame, within `pixels` as far as the family allows (its least image)."""
+    if backbone.patches == "slices":
+        return {"max_pixels": pixels}
     if backbone.patches == "soft":
         area = (images.patch_size * images.pooling_kernel_size) ** 2
         return {"max_soft_tokens": max((n for n in SOFT_TOKENS if n * area <= pixels), default=SOFT_TOKENS[0])}

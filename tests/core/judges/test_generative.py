@@ -294,8 +294,8 @@ def test_it_says_what_it_lacks(omni: Path, tmp_path: Path) -> None:
     assert "There is no folder '/nowhere'" in reason(model="/nowhere")
     assert "There is no model in" in reason(model=str(tmp_path))
     assert "STUDIO_GENERATIVE__SAMPLES above 1 needs STUDIO_GENERATIVE__TEMPERATURE" in reason(model="a/b", samples=2)
-    (tmp_path / "config.json").write_text('{"model_type": "minicpmo", "auto_map": {}}')
-    assert "'minicpmo' cannot be run here, since its own code is never run here" in reason(model=str(tmp_path))
+    (tmp_path / "config.json").write_text('{"model_type": "minicpmv", "auto_map": {}}')
+    assert "'minicpmv' cannot be run here, since its own code is never run here" in reason(model=str(tmp_path))
     assert GenerativeBackend(GenerativeSpec(model=str(omni))).unavailable() is None
 
 

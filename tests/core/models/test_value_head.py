@@ -214,7 +214,7 @@ def test_a_text_cannot_end_its_turn_nor_name_a_medium_that_is_not_there(loaded: 
 
 def test_long_sound_comes_in_pieces_that_nothing_cuts(pairs: dict[Task, PreferencePair]) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 16_000 * 40).astype(np.float32)
-    for model_type in ("qwen2_5_omni_thinker", "qwen3_omni_moe_thinker", "gemma4"):
+    for model_type in ("qwen2_5_omni_thinker", "qwen3_omni_moe_thinker", "gemma4", "minicpmo"):
         loaded = Loaded(model_type)
         material = material_of(pairs[Task.T2A])
         rewards = []

@@ -255,10 +255,10 @@ def test_a_lost_or_damaged_file_is_told(folder: Path, name: str, told: str, spoi
 
 
 def test_other_models_are_refused_and_their_code_is_not_run(folder: Path) -> None:
-    config = {"model_type": "minicpmo", "auto_map": {"AutoModel": "modeling_minicpmo.MiniCPMO"}}
+    config = {"model_type": "minicpmv", "auto_map": {"AutoModel": "modeling_minicpmv.MiniCPMV"}}
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "modeling_minicpmo.py").write_text("raise SystemExit('ran')")
-    with pytest.raises(JudgeFailed, match=r"'minicpmo'.*never run here; use one of Qwen2\.5-Omni"):
+    (folder / "modeling_minicpmv.py").write_text("raise SystemExit('ran')")
+    with pytest.raises(JudgeFailed, match=r"'minicpmv'.*never run here; use one of Qwen2\.5-Omni"):
         read_model(folder, torch.float32)
 
 

@@ -11,7 +11,8 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from core.models.value_head.backbones import BACKBONES
+from core.models.minicpm_o.config import MiniCPMOConfig
+from core.models.value_head.backbones import BACKBONES, class_of
 from core.models.value_head.checkpoint import write_model
 from core.models.value_head.model import ValueHeadModel
 from core.models.value_head.processors import assemble
@@ -77,6 +78,13 @@ def _gemma_tokenizer() -> PreTrainedTokenizerFast:
     made = _tokenizer(specials, named, pad_token="<pad>", eos_token="<eos>", bos_token="<bos>")  # noqa: S106
     made.chat_template = _GEMMA_TEMPLATE
     return made
+
+
+def _minicpm_tokenizer() -> PreTrainedTokenizerFast:
+    named = {"unk_token": "<unk>", "pad_token": "<|endoftext|>", "eos_token": "<|im_end|>"}
+    places = ("image", "image_id", "slice")
+    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<unk>", "<|audio_start|>", "<|audio_end|>"]
+    return _tokenizer([*specials, *(f"<{end}{name}>" for name in places for end in ("", "/"))], {}, **named)
 
 
 def _ids(tokenizer: PreTrainedTokenizerFast, *names: str) -> dict[str, int]:
@@ -181,26 +189,48 @@ def _qwen2_5_vl(tokenizer: PreTrainedTokenizerFast) -> Any:
     )
 
 
+def _minicpmo(tokenizer: PreTrainedTokenizerFast) -> Any:
+    vision = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
+    audio = {"d_model": 24, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 96}
+    return MiniCPMOConfig(
+        **_TEXT,
+        vocab_size=len(tokenizer),
+        rope_theta=10000.0,
+        query_num=4,
+        vision_config=vision | {"image_size": 140, "patch_size": 14},
+        audio_config=audio | {"num_mel_bins": 128},
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+
+
 _CONFIGS: dict[str, Callable[[PreTrainedTokenizerFast], Any]] = {
     "qwen2_5_omni_thinker": _qwen2_5_omni,
     "qwen3_omni_moe_thinker": _qwen3_omni,
     "gemma4": _gemma4,
     "qwen2_5_vl": _qwen2_5_vl,
+    "minicpmo": _minicpmo,
+}
+_IMAGES: dict[str, dict[str, int]] = {
+    "qwen2_5_omni_thinker": {"patch_size": 14},
+    "qwen3_omni_moe_thinker": {"patch_size": 16},
+    "gemma4": {},
+    "qwen2_5_vl": {"patch_size": 14},
+    "minicpmo": {"scale_resolution": 56, "image_feature_size": 4},
 }
 
 
 def tiny(model_type: str, seed: int = 0) -> tuple[ValueHeadModel, Any]:
     """A random model of the class that the table names, in evaluation mode, and its processor."""
     backbone = BACKBONES[model_type]
-    gemma = backbone.patches == "soft"
-    tokenizer = _gemma_tokenizer() if gemma else _qwen_tokenizer("audio" in backbone.kinds)
-    kind = getattr(transformers, backbone.image_processor)
-    images = kind() if gemma else kind(patch_size=16 if "qwen3" in model_type else 14)
+    make = {"grid": lambda: _qwen_tokenizer("audio" in backbone.kinds), "soft": _gemma_tokenizer}
+    tokenizer = (make | {"slices": _minicpm_tokenizer})[backbone.patches]()
+    images = class_of(backbone.image_processor)(**_IMAGES[model_type])
     sounds = None
     if backbone.feature_extractor is not None:
-        sounds = getattr(transformers, backbone.feature_extractor)(feature_size=128)
+        sounds = class_of(backbone.feature_extractor)(feature_size=128)
     torch.manual_seed(seed)
-    network = getattr(transformers, backbone.model)(_CONFIGS[model_type](tokenizer))
+    network = class_of(backbone.model)(_CONFIGS[model_type](tokenizer))
     for parameter in network.parameters():
         # the small initial weights would make every reward much the same, and hide what is wrong
         if parameter.dim() > 1:
