@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig, Qwen2Config, SiglipVisionConfig, WhisperConfig
+from transformers.configuration_utils import SubConfigSpec
 
 AUDIO_POOL = 2  # states of the sound encoder that become one token
 MEDIA_TYPES = {"image": 1, "video": 2, "audio": 3}
@@ -18,7 +19,10 @@ class MiniCPMOConfig(Qwen2Config):
     """
 
     model_type = "minicpmo"
-    sub_configs_defaults = {"vision_config": SiglipVisionConfig, "audio_config": WhisperConfig}  # noqa: RUF012
+    sub_configs_defaults = {  # noqa: RUF012
+        "vision_config": SubConfigSpec(config_class=SiglipVisionConfig),
+        "audio_config": SubConfigSpec(config_class=WhisperConfig),
+    }
 
     query_num: int = 64
     drop_vision_last_layer: bool = True

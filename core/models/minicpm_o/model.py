@@ -197,11 +197,13 @@ class MiniCPMOForConditionalGeneration(MiniCPMOPreTrainedModel, GenerationMixin)
             loss=loss, logits=logits, past_key_values=found.past_key_values, hidden_states=found.hidden_states
         )
 
-    def prepare_inputs_for_generation(
-        self, input_ids: Tensor, *args: Any, is_first_iteration: bool = False, **kwargs: Any
+    def prepare_inputs_for_generation(  # type: ignore[override]
+        self, input_ids: Any, *, is_first_iteration: bool | None = False, **kwargs: Any
     ) -> dict[str, Any]:
         """Media are read once: after the first step they are in the cache."""
-        given = super().prepare_inputs_for_generation(input_ids, *args, is_first_iteration=is_first_iteration, **kwargs)
+        given = super().prepare_inputs_for_generation(  # type: ignore[misc]
+            input_ids, is_first_iteration=is_first_iteration, **kwargs
+        )
         if not is_first_iteration and kwargs.get("use_cache", True):
             given |= dict.fromkeys(_MEDIA)
         return given

@@ -126,10 +126,9 @@ class SliceProcessor(ImageProcessingMixin):
 
     def _cut(self, images: Sequence[Image.Image], columns: int = 0, rows: int = 0) -> Sliced:
         patches, grids = [], []
+        mean, deviation = (np.array(values, dtype=np.float32) for values in (self.norm_mean, self.norm_std))
         for image in images:
-            colours = (np.asarray(image, dtype=np.float32) / 255 - np.float32(self.norm_mean)) / np.float32(
-                self.norm_std
-            )
+            colours = (np.asarray(image, dtype=np.float32) / 255 - mean) / deviation
             high, wide = (side // self.patch_size for side in colours.shape[:2])
             tiles = colours.reshape(high, self.patch_size, wide, self.patch_size, 3).transpose(0, 2, 4, 1, 3)
             patches.append(tiles.reshape(high * wide, -1))

@@ -36,7 +36,7 @@ class PatchEmbeddings(nn.Module):
         begins = torch.arange(1 / self.side, 1.0, 1 / self.side)
         # in float32, step by step, as it was trained: rounding decides where i / n meets a beginning (25 rows, for one)
         down, across = (
-            torch.bucketize(torch.arange(0, 1 - 1e-6, 1 / torch.tensor(count)), begins, right=True)
+            torch.bucketize(torch.arange(0, 1 - 1e-6, (1 / torch.tensor(count)).item()), begins, right=True)
             for count in (rows, columns)
         )
         return (down[:, None] * self.side + across).flatten()
