@@ -151,10 +151,12 @@ def bench(
 
 @jobs.command()
 def show(job_id: Annotated[str, typer.Argument(metavar="JOB")]) -> None:
-    """Show a job as JSON: its state, spec, command line and counts."""
+    """Show a job as JSON: its state, spec, command line, counts, and the newest value of each metric."""
     with _queue() as queue:
         view = queue.view(job_id)
-        typer.echo(json.dumps(view.model_dump(mode="json", exclude={"metrics", "log"}), indent=2))
+        newest = {name: value for point in view.metrics for name, value in point.metrics.items()}
+        shown = view.model_dump(mode="json", exclude={"metrics", "log"}) | {"metrics": newest}
+        typer.echo(json.dumps(shown, indent=2))
 
 
 @jobs.command("log")
