@@ -42,7 +42,7 @@ class Backbone:
     kinds: frozenset[str]
     patches: Literal["grid", "soft", "slices"]
     tokenizer: str = "AutoTokenizer"
-    shares: bool = False  # whether responses to one prompt may stand in one row; tests show that it is exact
+    shares: bool = False  # whether equal media and beginnings may be read once; tests show that it is exact
     segment: float | None = None  # s; the feature extractor silently cuts a longer sound, so it comes in pieces
     wrapper: str | None = None  # model_type of the whole model, where the checkpoint holds more than this part
     part: str | None = None  # the key of this part's own configuration in the whole one

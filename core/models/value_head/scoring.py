@@ -18,7 +18,7 @@ from core.models.value_head import sharing
 from core.models.value_head.backbones import Found
 from core.models.value_head.checkpoint import read_model
 from core.models.value_head.fitting import in_batches, placed
-from core.models.value_head.inputs import ChatWriter, Tensors
+from core.models.value_head.inputs import ChatWriter, Tensors, collate
 from core.models.value_head.loading import load
 from core.models.value_head.media import Album
 from core.models.value_head.model import ValueHeadModel
@@ -45,7 +45,8 @@ class Scorer:
         self._device, self._dtype = first.device, first.dtype
         network: Any = model.network
         self._backbone, self._config = network.model, network.config.get_text_config()
-        self._shares = writer.found.backbone.shares and sharing.shares(network)
+        self._known = writer.found.backbone.shares  # whether its media can be told apart
+        self._shares = self._known and sharing.shares(network)
 
     @classmethod
     def read(cls, spec: RewardHeadSpec) -> Scorer:
@@ -65,12 +66,18 @@ class Scorer:
             groups: dict[Hashable, list[Key]] = {}
             for key in keys:
                 groups.setdefault(key if alike is None or not self._shares else alike(key), []).append(key)
+            read = self._read_together if self._known else self._read_plainly
             with self._turn, torch.inference_mode():
-                rewards = self._read_together([[encoded[key] for key in group] for group in groups.values()])
+                rewards = read([[encoded[key] for key in group] for group in groups.values()])
             found = dict(zip((key for group in groups.values() for key in group), rewards, strict=True))
             return [_checked(found[key]) for key in keys]
 
         return in_batches(encoded, self.batch_size, attempt, _TOO_LARGE, alike)
+
+    def _read_plainly(self, groups: list[list[Tensors]]) -> list[float]:
+        """The rewards of the chats of all groups, nothing shared."""
+        batch = collate([one for group in groups for one in group], self.writer.pad_token)
+        return self.model(**placed(batch, self._device, self._dtype)).float().tolist()
 
     def _read_together(self, groups: list[list[Tensors]]) -> list[float]:
         """The rewards of the chats of all groups, group by group."""

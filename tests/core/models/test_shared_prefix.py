@@ -45,7 +45,7 @@ def sliding(config: Any) -> None:
 
 
 VARIANTS: dict[str, tuple[str, Callable[[Any], None] | None]] = {
-    **{model_type: (model_type, None) for model_type in BACKBONES},
+    **{model_type: (model_type, None) for model_type, backbone in BACKBONES.items() if backbone.shares},
     "gemma4, bidirectional nowhere": ("gemma4", bidirectional_nowhere),
     "gemma4, layers share keys": ("gemma4", keys_and_values_shared),
     "qwen2_5_vl, sliding": ("qwen2_5_vl", sliding),
@@ -164,6 +164,16 @@ def test_what_cannot_share_is_read_plainly(pairs: dict[Task, PreferencePair]) ->
         if hasattr(part, "config"):
             part.config._attn_implementation = "eager"
     assert not sharing.shares(seen.model.network)
+    seen.rows.clear()
+    assert seen.scored(encoded, 8) == pytest.approx(wanted, abs=1e-4)
+    assert seen.rows == [6]
+
+
+def test_a_backbone_whose_media_are_not_known_apart_is_read_plainly(pairs: dict[Task, PreferencePair]) -> None:
+    assert [model_type for model_type, backbone in BACKBONES.items() if not backbone.shares] == ["minicpmo"]
+    seen = Seen("minicpmo")
+    encoded = seen.encoded(pairs[Task.TI2I])
+    wanted = {key: seen.alone(one) for key, one in encoded.items()}
     seen.rows.clear()
     assert seen.scored(encoded, 8) == pytest.approx(wanted, abs=1e-4)
     assert seen.rows == [6]
