@@ -90,7 +90,7 @@ def opened(view: JobView) -> str:
         ("Done", _count(job)),
         ("Time left", f"about {duration(job.seconds_left)}" if job.seconds_left is not None else ""),
         ("Judged", f"{view.items.judged:,}, of them {view.items.failed:,} failures" if view.items.judged else ""),
-        *((name, f"{value:.4g}") for name, value in told_once(view.metrics).items()),
+        *((name[:1].upper() + name[1:], f"{value:.4g}") for name, value in told_once(view.metrics).items()),
         ("Process", f"{job.worker.pid} on {job.worker.host.split('/')[0]}" if job.worker and job.claim else ""),
         ("Folder", str(view.folder)),
     ]
@@ -120,7 +120,7 @@ def _pairs(view: JobView) -> str:
     """Where the pairs lie that a job made, for a training's source, and as a download."""
     if view.pairs is None:
         return ""
-    link = f'<a href="admin/jobs/{escape(view.job.id)}/preferences.zip" download>download with media</a>'
+    link = f'<a href="admin/jobs/{escape(view.job.id)}/preferences.zip" class="link" download>Download with media</a>'
     return f"<h4>Pairs</h4>{command(str(view.pairs))}<p>{link}</p>"
 
 

@@ -57,7 +57,8 @@ class Salon:
         return standing.agreement.observed or 0.0
 
     def job(self, **given: object) -> Job:
-        job = self.studio.jobs.add("starter_votes", given, "admin")
+        """A taste that is learned; the pictures are versions of the examples, as some items of the embedded bench."""
+        job = self.studio.jobs.add("starter_votes", {"bench_items": "train_on"} | given, "admin")
         run_here(self.studio.settings)
         return self.studio.jobs.find(job.id)
 
@@ -75,7 +76,7 @@ def salon(tmp_path_factory: pytest.TempPathFactory) -> Salon:
 
 def test_a_taste_is_learned_of_votes_and_judges_beside_the_others(salon: Salon) -> None:
     # the pictures are versions of the embedded bench's, and some pairs have both of an item
-    job = salon.job(source="votes:ada", bench_items="train_on")
+    job = salon.job(source="votes:ada")
     assert job.state is JobState.DONE, job.message
     view = salon.studio.jobs.view(job.id)
     assert {"loss", "accuracy"} <= set(view.metrics[-1].metrics)
