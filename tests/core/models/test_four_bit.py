@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from bitsandbytes.nn import Linear4bit
 from safetensors.torch import load_file, save_file
 
+from core.checkpoints import CheckpointBackend, JudgeCard
 from core.errors import JudgeFailed, MissingExtra
 from core.evidence import Measuring
 from core.judges.generative import GenerativeBackend
@@ -147,6 +149,16 @@ def test_without_bitsandbytes_both_judges_say_what_to_install(omni: Path, monkey
     with pytest.raises(MissingExtra, match=r"requirements-4bit\.txt"):
         load(specs[0], lambda *_: pytest.fail("it was read all the same"))
     assert RewardHeadBackend(RewardHeadSpec(model=str(omni)), Limits()).unavailable() is None
+
+
+def test_a_judge_that_a_job_made_counts_less_memory_in_4_bits(omni: Path) -> None:
+    card = JudgeCard(judge="reward_head", title="Tuned", base="tiny")
+    full, four_bit = (
+        CheckpointBackend("made", omni, datetime.now(UTC), card, RewardHeadSpec(dtype=dtype), Limits()).size()
+        for dtype in ("auto", "nf4")
+    )
+    assert full > 100_000
+    assert four_bit == int(0.75 * full)
 
 
 def test_a_ready_made_judge_counts_less_memory_in_4_bits() -> None:
