@@ -57,7 +57,7 @@ $(VENV)/.run: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt requirements-train.txt requirements-ray.txt $(VENV)/.run
+$(VENV)/.dev: requirements-dev.txt requirements-train.txt requirements-ray.txt requirements-4bit.txt $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 

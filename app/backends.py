@@ -9,6 +9,7 @@ from typing import Any
 
 from app.gpu_models import GpuModels, free_gpu_memory
 from app.settings import Settings
+from app.zero_gpu import without_zero_gpu
 from core.checkpoints import CheckpointBackend, JudgeCard
 from core.errors import JudgeFailed, NotFound
 from core.evidence import Measurer
@@ -31,6 +32,11 @@ def judge_names(settings: Settings, engine: Any = None) -> list[str]:
 
 def judge_backend(name: str, settings: Settings, engine: Any = None) -> JudgeBackend:
     """The judge's backend, bound to its settings where it takes any. Raises NotFound."""
+    backend = _bound(name, settings, engine)
+    return without_zero_gpu(backend) if settings.zero_gpu else backend
+
+
+def _bound(name: str, settings: Settings, engine: Any) -> JudgeBackend:
     specs = _specs(settings)
     if name in JUDGES:
         backend = JUDGES[name]
@@ -44,8 +50,9 @@ def judge_backend(name: str, settings: Settings, engine: Any = None) -> JudgeBac
 
 def judge_backends(settings: Settings, engine: Any = None) -> dict[str, JudgeBackend]:
     """Every judge's backend by name, in the order of `judge_names`; what jobs made is looked up once for all."""
-    known = {name: judge_backend(name, settings) for name in (*JUDGES, *_presets(settings))}
-    return known | _made(settings, engine)
+    known = {name: _bound(name, settings, None) for name in (*JUDGES, *_presets(settings))}
+    every = known | _made(settings, engine)
+    return {name: without_zero_gpu(one) for name, one in every.items()} if settings.zero_gpu else every
 
 
 def _made(settings: Settings, engine: Any) -> dict[str, CheckpointBackend]:

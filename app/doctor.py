@@ -15,6 +15,7 @@ from typing import Literal
 
 from app.backends import judge_backend, judge_names
 from app.settings import Settings
+from app.zero_gpu import HARDWARE
 from core.errors import BadInput, StudioError
 from core.judges import JUDGES
 from core.nouns import Noun
@@ -62,6 +63,8 @@ def _program() -> Iterator[Check]:
 
 
 def _judges(settings: Settings) -> Iterator[Check]:
+    if settings.zero_gpu:
+        yield Check(name="hardware", state="mend", says=HARDWARE)
     try:
         names = judge_names(settings)
     except BadInput as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import signal
 import threading
@@ -19,6 +20,9 @@ from app.studio import Studio
 from app.supervisor import Supervisor
 from app.tabs import _api, admin, benches, judge
 from app.tabs._judge_trips import GUEST, person
+from app.zero_gpu import HARDWARE
+
+log = logging.getLogger(__name__)
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 SCRIPTS = ("studio.js", "viewers.js", "mesh.js")
@@ -194,6 +198,8 @@ def serve(settings: Settings, wait: bool = True) -> tuple[Any, str, str]:
     """Serve the page until interrupted or terminated, or return at once with Gradio's (app, local URL, share URL)."""
     if wait:
         _stop_when_told()
+    if settings.zero_gpu:
+        log.warning(HARDWARE)
     studio = Studio(settings)
     studio.collect_orphans()
     studio.warm_promoted()

@@ -136,6 +136,11 @@ class Settings(BaseSettings):
         return bool(self.space_owner and os.environ.get("OAUTH_CLIENT_ID"))
 
     @property
+    def zero_gpu(self) -> bool:
+        """Whether this runs on a Space with ZeroGPU hardware."""
+        return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+    @property
     def hub_token(self) -> SecretStr | None:
         """The token for the Hugging Face Hub, where the environment has one."""
         token = os.environ.get("HF_TOKEN", "").strip()

@@ -14,6 +14,8 @@ from core.benches import BENCHES
 from core.errors import JudgeFailed
 from core.judges import JUDGES, ConfigurableBackend, Judge, JudgeBackend
 from core.modalities import Limits
+from core.models.value_head.four_bit import estimated
+from core.models.value_head.spec import ModelSpec
 from core.nouns import Noun
 
 
@@ -56,7 +58,8 @@ class CheckpointBackend:
 
     def size(self) -> int:
         """Bytes of its weights; 0 where they are gone, which `load` then tells."""
-        return sum(path.stat().st_size for path in self.folder.glob("*.safetensors"))
+        size = sum(path.stat().st_size for path in self.folder.glob("*.safetensors"))
+        return estimated(size, self.spec.dtype) if isinstance(self.spec, ModelSpec) else size
 
     def unavailable(self) -> str | None:
         """Why it cannot run here and what to do."""

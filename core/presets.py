@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from core.errors import BadInput, JudgeFailed
 from core.judges import JUDGES, ConfigurableBackend, Judge
 from core.modalities import Limits
+from core.models.value_head.four_bit import estimated
 from core.models.value_head.hub import complete_folder
 from core.models.value_head.spec import ModelSpec
 from core.nouns import Noun
@@ -116,12 +117,17 @@ class PresetBackend:
         self._backend: ConfigurableBackend = JUDGES[preset.backend]  # type: ignore[assignment]
         self.title, self.modalities = preset.title, self._backend.modalities
         self.gpu: bool = getattr(self._backend, "gpu", False)
-        room = f" About {preset.memory_gb:g} GB." if preset.memory_gb else ""
+        room = f" About {self._gigabytes} GB." if preset.memory_gb else ""
         self.about = f"{preset.about}{room} Licence: {preset.licence}"
 
     def size(self) -> int:
         """Bytes in memory, as estimated; 0 for a model that runs elsewhere."""
-        return int((self.preset.memory_gb or 0.0) * 1e9)
+        size = int((self.preset.memory_gb or 0.0) * 1e9)
+        return estimated(size, self.spec.dtype) if isinstance(self.spec, ModelSpec) else size
+
+    @property
+    def _gigabytes(self) -> str:
+        return f"{self.size() / 1e9:.3g}"
 
     def unavailable(self) -> str | None:
         """Why it cannot run here and what to do. Loads nothing, fetches nothing, asks nobody."""
@@ -163,13 +169,13 @@ class PresetBackend:
         gpus, wanted = self._memory(), self.size()
         if not gpus:
             return (
-                f"There is no GPU here, and it wants one with about {self.preset.memory_gb:g} GB. Serve the model "
+                f"There is no GPU here, and it wants one with about {self._gigabytes} GB. Serve the model "
                 f"elsewhere and ask it with the judge endpoint, or set {spec.setting('DEVICE')}=cpu and be patient."
             )
         room = sum(gpus) if spec.device == "spread" else max(gpus)
         if room < wanted:
             return (
-                f"It wants a GPU with about {self.preset.memory_gb:g} GB, and here there are {room / 1e9:.3g}; serve "
+                f"It wants a GPU with about {self._gigabytes} GB, and here there are {room / 1e9:.3g}; serve "
                 f"it elsewhere, or set {spec.setting('DEVICE')} to spread or cpu."
             )
         return None

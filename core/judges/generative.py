@@ -27,6 +27,7 @@ from core.modalities import Limits
 from core.models.generative.spec import GenerativeSpec
 from core.models.prompts import Material, judging_prompt, verdict_tags
 from core.models.value_head.backbones import find_backbone, read_config
+from core.models.value_head.four_bit import missing as missing_four_bit
 from core.models.value_head.hub import is_hub_id
 from core.models.verdicts import Reading, read_verdict
 from core.nouns import Failure, FailureKind, Modality, Preference, Question, Verdict
@@ -201,6 +202,8 @@ class GenerativeBackend:
             return f"The chat model needs {', '.join(missing)}: pip install -r requirements.txt"
         if problem := self.spec.problem():
             return problem
+        if told := missing_four_bit(self.spec.dtype):
+            return told
         folder = Path(self.spec.model).expanduser()
         if not folder.is_dir():
             told = f"There is no folder {self.spec.model!r}; STUDIO_GENERATIVE__MODEL is a folder or a Hub id."

@@ -19,6 +19,7 @@ from core.judging import failure_of, preference_of, preference_probabilities
 from core.modalities import Limits
 from core.models.prompts import Material
 from core.models.value_head.backbones import HEAD_FILES, find_backbone, read_config
+from core.models.value_head.four_bit import missing as missing_four_bit
 from core.models.value_head.hub import is_hub_id
 from core.models.value_head.spec import RewardHeadSpec
 from core.nouns import Failure, FailureKind, Modality, Question, Verdict
@@ -179,6 +180,8 @@ class RewardHeadBackend:
         missing = [name for name in ("torch", "transformers", "safetensors") if importlib.util.find_spec(name) is None]
         if missing:
             return f"The reward model needs {', '.join(missing)}: pip install -r requirements.txt"
+        if told := missing_four_bit(self.spec.dtype):
+            return told
         folder = Path(self.spec.model).expanduser()
         if not folder.is_dir():
             told = f"There is no folder {self.spec.model!r}; STUDIO_REWARD_HEAD__MODEL is a folder or a Hub id."

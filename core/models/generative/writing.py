@@ -47,7 +47,7 @@ class Writer:
     def __init__(self, network: Any, chats: ChatWriter, spec: GenerativeSpec) -> None:
         self.network, self.chats, self.spec = network, chats, spec
         self._turn = threading.Lock()
-        first = next(network.parameters())
+        first = next(one for one in network.parameters() if one.is_floating_point())  # 4-bit weights are bytes
         self._device, self._dtype = first.device, first.dtype
         self._tokenizer = chats.processor.tokenizer
         self._stops = _stops(network.generation_config, self._tokenizer)

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from core.errors import JudgeFailed
 from core.models.value_head.backbones import HEAD_FILES, Found, class_of, find_backbone, read_config
+from core.models.value_head.four_bit import nf4, settle
 from core.models.value_head.model import ValueHeadModel
 
 _HEAD = "v_head.summary."
@@ -51,21 +52,32 @@ def read_head(folder: Path) -> dict[str, torch.Tensor]:
     return {key.removeprefix(_HEAD): tensor.float() for key, tensor in tensors.items()}
 
 
-def read_network(folder: Path, found: Found, dtype: torch.dtype, spread: bool = False, *, writes: bool = False) -> Any:
+def read_network(
+    folder: Path,
+    found: Found,
+    dtype: torch.dtype,
+    place: str | None = None,
+    four_bit: bool = False,
+    *,
+    writes: bool = False,
+) -> Any:
     """The backbone's generation model with every weight read from the folder. Raises JudgeFailed with the keys.
 
-    The language head may be missing, and is random then, unless the model `writes`.
+    The language head may be missing, and is random then, unless the model `writes`. `place` is a device, or "auto" for
+    all GPUs; None is the CPU. With `four_bit` the language model's weights are quantised as they are read.
 
     The generation class itself is loaded, since the renames from older checkpoints are registered for it by name: a
     class of our own would find none of the language model's keys and leave it at random weights, with a warning only.
     """
     network_class = class_of(found.backbone.model)
     try:
+        config = _own_config(folder, found, network_class)
         network, info = network_class.from_pretrained(
             folder,
-            config=_own_config(folder, found, network_class),
+            config=config,
             dtype=dtype,
-            device_map="auto" if spread else None,
+            device_map=place,
+            quantization_config=nf4(network_class, config, dtype) if four_bit else None,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # so that they are told by name, below
             trust_remote_code=False,
@@ -84,6 +96,8 @@ def read_network(folder: Path, found: Found, dtype: torch.dtype, spread: bool = 
     missing = sorted(key for key in info["missing_keys"] if not key.startswith(unused))
     strange = sorted(key for key in info["unexpected_keys"] if not key.startswith(_OTHER_PARTS))
     other = sorted(str(key[0] if isinstance(key, tuple) else key) for key in info["mismatched_keys"])
+    if four_bit and not missing:
+        other = sorted({*other, *settle(network)})
     if missing or strange or other:
         raise JudgeFailed(
             f"The weights of {folder.name!r} do not fit {found.backbone.title}, and would be partly random: missing "
@@ -102,21 +116,27 @@ def _own_config(folder: Path, found: Found, network_class: Any) -> Any:
 
 
 def read_model(
-    folder: Path, dtype: torch.dtype, device: str = "cpu", *, spread: bool = False, rewards_only: bool = False
+    folder: Path,
+    dtype: torch.dtype,
+    device: str = "cpu",
+    *,
+    place: str | None = None,
+    four_bit: bool = False,
+    rewards_only: bool = False,
 ) -> ValueHeadModel:
-    """The reward model of a folder, in evaluation mode on `device`. Raises JudgeFailed.
+    """The reward model of a folder, in evaluation mode on `device`, or read to its `place`. Raises JudgeFailed.
 
     After the backbone is read in full, the head's two tensors are the only ones that it lacks, and they come from the
     head's own file. With `rewards_only` the language head, which no reward needs, takes no memory; such a model
-    cannot be written again.
+    cannot be written again; nor can one with `four_bit`.
     """
     found, head = find_backbone(read_config(folder)), read_head(folder)
-    network = read_network(folder, found, dtype, spread)
+    network = read_network(folder, found, dtype, place, four_bit)
     if rewards_only:
         network.lm_head = torch.nn.Identity()
     model = ValueHeadModel(network)
     load_head(model, head, folder)
-    return (model if spread else model.to(device)).eval()
+    return (model.to(device) if place is None else model).eval()
 
 
 def load_head(model: ValueHeadModel, head: dict[str, torch.Tensor], folder: Path) -> None:

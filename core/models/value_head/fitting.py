@@ -37,8 +37,8 @@ def device_of(spec: ModelSpec) -> str:
 
 
 def dtype_of(spec: ModelSpec) -> torch.dtype:
-    """The precision that the spec asks for; auto is bfloat16 on a GPU and float32 elsewhere."""
-    if spec.dtype != "auto":
+    """The precision that the spec asks for; auto and nf4 compute in bfloat16 on a GPU, float32 elsewhere."""
+    if spec.dtype not in ("auto", "nf4"):
         return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[spec.dtype]
     return torch.bfloat16 if device_of(spec).startswith("cuda") else torch.float32
 

@@ -41,7 +41,7 @@ class Scorer:
     def __init__(self, model: ValueHeadModel, writer: ChatWriter, batch_size: int) -> None:
         self.model, self.writer, self.batch_size = model, writer, batch_size
         self._turn = threading.Lock()
-        first = next(model.parameters())
+        first = next(one for one in model.parameters() if one.is_floating_point())  # 4-bit weights are bytes
         self._device, self._dtype = first.device, first.dtype
         network: Any = model.network
         self._backbone, self._config = network.model, network.config.get_text_config()
@@ -98,8 +98,8 @@ class Scorer:
             return self.model(attention_mask=mask, ends=ends, **batch).float().tolist()
 
 
-def _read(folder: Path, found: Found, dtype: torch.dtype, spread: bool) -> ValueHeadModel:
-    return read_model(folder, dtype, spread=spread, rewards_only=True)
+def _read(folder: Path, found: Found, dtype: torch.dtype, place: str | None, four_bit: bool) -> ValueHeadModel:
+    return read_model(folder, dtype, place=place, four_bit=four_bit, rewards_only=True)
 
 
 def _checked(reward: float) -> float | Failure:

@@ -32,8 +32,10 @@ class ModelSpec(Noun):
 
     model: str = Field(default="", description="Folder of the model, or its id on the Hugging Face Hub.")
     revision: str | None = Field(default=None, description="Commit, tag or branch on the Hub; a commit never changes.")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="Precision of the backbone; auto is bfloat16 on a GPU, float32 on a CPU."
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "nf4"] = Field(
+        default="auto",
+        description="Precision of the backbone; auto is bfloat16 on a GPU, float32 on a CPU; nf4 is auto with the "
+        "language model's weights in 4 bits.",
     )
     device: str = Field(
         default="auto",
