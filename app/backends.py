@@ -78,7 +78,12 @@ def _made(settings: Settings, engine: Any) -> dict[str, CheckpointBackend]:
 
 def _specs(settings: Settings) -> dict[str, Noun]:
     """The settings of the judges that take any, by judge."""
-    return {"endpoint": settings.endpoint, "reward_head": settings.reward_head, "generative": settings.generative}
+    return {
+        "endpoint": settings.endpoint,
+        "served_reward": settings.served_reward,
+        "reward_head": settings.reward_head,
+        "generative": settings.generative,
+    }
 
 
 @lru_cache(maxsize=8)

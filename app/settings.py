@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.modalities import Limits
 from core.models.generative.spec import GenerativeSpec
-from core.models.served import EndpointSpec
+from core.models.served import EndpointSpec, ServedRewardSpec
 from core.models.value_head.spec import RewardHeadSpec
 
 # nothing about the people here goes to anyone; Gradio and Ray ask the environment each time they would tell something
@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     endpoint: EndpointSpec = Field(
         default_factory=EndpointSpec,
         description="The served model that the endpoint judge asks: …__BASE_URL, …__MODEL, …__API_KEY and more.",
+    )
+    served_reward: ServedRewardSpec = Field(
+        default_factory=ServedRewardSpec,
+        description="The served reward model that the served_reward judge asks: …__BASE_URL, …__MODEL and more.",
     )
     reward_head: RewardHeadSpec = Field(
         default_factory=RewardHeadSpec,

@@ -36,6 +36,33 @@ def preference_of(difference: float, tie_threshold: float) -> Preference:
     return Preference.FIRST if difference > 0 else Preference.SECOND
 
 
+def verdict_of_rewards(
+    judge: str,
+    criterion: str | None,
+    rewards: tuple[float, float],
+    *,
+    tie_threshold: float,
+    tie_weight: float,
+    rationale: str = "",
+    seconds: float = 0.0,
+) -> Verdict:
+    """What r(c, x, y1) and r(c, x, y2), in nats, say of a pair: the preference and its probabilities."""
+    first, second = rewards
+    p_first, p_tie, p_second = preference_probabilities(first - second, tie_weight)
+    return Verdict(
+        judge=judge,
+        criterion=criterion,
+        preference=preference_of(first - second, tie_threshold),
+        reward_1=first,
+        reward_2=second,
+        p_first=p_first,
+        p_tie=p_tie,
+        p_second=p_second,
+        rationale=rationale,
+        seconds=seconds,
+    )
+
+
 def both_orders(straight: Verdict, swapped: Verdict) -> Preference | None:
     """What two verdicts on one pair say together, `swapped` given on the pair with its responses exchanged: what both
     say, a tie where they differ, since that is due to place, and None where one of them failed."""

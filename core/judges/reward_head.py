@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import JudgeFailed, StudioError
 from core.evidence import Measurer
-from core.judging import failure_of, preference_of, preference_probabilities
+from core.judging import failure_of, verdict_of_rewards
 from core.modalities import Limits
 from core.models.prompts import Material
 from core.models.value_head.backbones import HEAD_FILES, find_backbone, read_config
@@ -105,17 +105,12 @@ class RewardHeadJudge:
         if failure is not None:
             return Verdict(judge=self.name, criterion=criterion, failure=failure, seconds=asked.seconds)
         first, second = (float(one) for one in found if not isinstance(one, Failure))
-        difference = first - second
-        p_first, p_tie, p_second = preference_probabilities(difference, self.spec.tie_weight)
-        return Verdict(
-            judge=self.name,
-            criterion=criterion,
-            preference=preference_of(difference, self.spec.tie_threshold),
-            reward_1=first,
-            reward_2=second,
-            p_first=p_first,
-            p_tie=p_tie,
-            p_second=p_second,
+        return verdict_of_rewards(
+            self.name,
+            criterion,
+            (first, second),
+            tie_threshold=self.spec.tie_threshold,
+            tie_weight=self.spec.tie_weight,
             rationale=self.scorer.writer.left_out(asked.left_out),  # a value head itself gives no reasons
             seconds=asked.seconds + each,
         )

@@ -1,9 +1,7 @@
 """One response under one criterion as a chat, and chats as one batch for a backbone.
 
-The user's turn holds the criterion as an instruction, the prompt with its media, and a response that is no text; a text
-response is the assistant's turn, as the backbones were trained (Omni-Reward, arXiv 2510.23451, section 4.1). Everything
-before the response is equal for both responses of a pair. Other chats are written from their turns. Importing this file
-imports torch.
+What is said in whose turn stands in `turns`; everything before the response is equal for both responses of a pair.
+Other chats are written from their turns. Importing this file imports torch.
 """
 
 from __future__ import annotations
@@ -22,19 +20,10 @@ from core.models.prompts import Material
 from core.models.value_head.backbones import Found
 from core.models.value_head.processors import Film, image_limit
 from core.models.value_head.spec import MediaLimits, RewardHeadSpec
-from core.nouns import Modality
+from core.models.value_head.turns import reward_turns
 
 SOUND_RATE = 16_000  # Hz; what every backbone's feature extractor expects
 SHORTEST_SOUND = 1600  # samples; less would become no token at all
-
-_CRITERION = "Judge the response to the prompt below by this criterion and by nothing else: {criterion}"
-_GENERAL = "Judge the response to the prompt below as the person who wrote the prompt would, all things considered."
-_RESPONSE = {
-    Modality.IMAGE: "Response, an image:",
-    Modality.VIDEO: "Response, a video:",
-    Modality.AUDIO: "Response, a sound recording:",
-    Modality.MESH: "Response, a 3D object in rendered views:",
-}
 
 Message = dict[str, Any]
 Tensors = dict[str, torch.Tensor]
@@ -75,15 +64,7 @@ class ChatWriter:
 
     def chat(self, material: Material, *, second: bool = False) -> Chat:
         """The first (or second) response of a question, on its own. Raises BadInput where a sound is too long."""
-        response = material.second if second else material.first
-        criterion = material.criterion
-        asked = _GENERAL if criterion is None else _CRITERION.format(criterion=criterion)
-        user = [Part("text", f"{asked}\n\nPrompt:\n"), *material.context, Part("text", material.prompt)]
-        turns = [("user", user), ("assistant", list(response))]
-        if any(part.kind != "text" for part in response):
-            told = _RESPONSE[material.task.response]
-            turns = [("user", [*user, Part("text", f"\n\n{told}\n"), *response])]
-        return self.turns(turns)
+        return self.turns(reward_turns(material, second=second))
 
     def turns(self, turns: Sequence[tuple[str, Sequence[Part]]]) -> Chat:
         """Parts by who says them ("user", "assistant") as a chat. Raises BadInput where a sound is too long."""

@@ -1,4 +1,5 @@
-"""A real chat completions server on this machine, with faults on demand: it counts and keeps what it was sent."""
+"""A real server of chat completions and of rewards on this machine, with faults on demand: it counts and keeps what it
+was sent."""
 
 from __future__ import annotations
 
@@ -75,6 +76,18 @@ def events(*chunks: bytes, fault: str = "") -> Reply:
     return Reply(headers={"Content-Type": "text/event-stream; charset=utf-8"}, chunks=chunks, fault=fault)
 
 
+def pooled(values: Any, **more: Any) -> Reply:
+    """What vLLM's pooling API says of one chat: [r], or [[r1], …, [rn]] where every token has its own."""
+    told = {
+        "id": "pool-1",
+        "object": "list",
+        "model": "toy",
+        "data": [{"index": 0, "object": "pooling", "data": values}],
+        "usage": {"prompt_tokens": 100, "total_tokens": 100, "completion_tokens": 0},
+    }
+    return Reply(body=json.dumps(told | more).encode())
+
+
 def error(status: int, message: str = "no", **headers: str) -> Reply:
     return Reply(status, json.dumps({"error": {"message": message}}).encode(), headers)
 
@@ -122,8 +135,12 @@ class ChatServer:
         self._thread.start()
 
     @property
+    def root(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}/v1"
+        return f"{self.root}/v1"
 
     def send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
         with contextlib.suppress(ConnectionError):
