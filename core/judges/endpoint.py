@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from core.aloud import Hear, Written
-from core.errors import JudgeFailed
+from core.errors import JobCancelled, JudgeFailed
 from core.evidence import Measurer
 from core.judging import failure_of
 from core.modalities import Limits
@@ -41,6 +40,25 @@ class _Asked:
     straight: list[Answered] = field(default_factory=list)
     swapped: list[Answered] = field(default_factory=list)
     failure: Failure | None = None
+
+
+class _Listener:
+    """Who hears what is written for one call. Once it has refused to, nothing more is sent for that call."""
+
+    def __init__(self, hear: Hear) -> None:
+        self.hear, self.left = hear, False
+
+    def told_of(self, number: int, *, swapped: bool) -> Tell:
+        """Whom to tell of the answer to a question in one order."""
+
+        def tell(text: str) -> None:
+            try:
+                self.hear(Written(number=number, swapped=swapped, text=text))
+            except JobCancelled:
+                self.left = True
+                raise
+
+        return tell
 
 
 class EndpointJudge:
@@ -88,13 +106,14 @@ class EndpointJudge:
     def _judged(self, questions: Sequence[Question], measure: Measurer, hear: Hear | None = None) -> list[Verdict]:
         verdicts: list[Verdict] = []
         under_way: deque[_Asked] = deque()
+        listener = _Listener(hear) if hear is not None else None
         try:
             for number, question in enumerate(questions):
                 # a bench has thousands of pairs, and the media of those under way are held in memory
                 if len(under_way) > self.spec.concurrency:
                     verdicts.append(self._collect(under_way[0]))
                     under_way.popleft()
-                under_way.append(self._ask(question, measure, _tells(hear, number)))
+                under_way.append(self._ask(number, question, measure, listener))
             while under_way:
                 verdicts.append(self._collect(under_way[0]))
                 under_way.popleft()
@@ -110,7 +129,7 @@ class EndpointJudge:
         self._requests.shutdown(cancel_futures=True)
         self._server.close()
 
-    def _ask(self, question: Question, measure: Measurer, tells: tuple[Tell | None, Tell | None]) -> _Asked:
+    def _ask(self, number: int, question: Question, measure: Measurer, listener: _Listener | None) -> _Asked:
         asked = _Asked(question, time.perf_counter())
         try:
             material = Material.of(question, self.limits)
@@ -125,13 +144,15 @@ class EndpointJudge:
             asked.failure = failure_of(error, f"{self.name} could not be asked; the log has the error.")
         else:
             for sample in range(self.spec.samples):
-                # of several answers one is enough to hear
-                first, second = tells if sample == 0 else (None, None)
-                asked.straight.append(self._requests.submit(self._answer, straight, first))
-                asked.swapped.append(self._requests.submit(self._answer, swapped, second))
+                for content, answers, order in ((straight, asked.straight, False), (swapped, asked.swapped, True)):
+                    # of several answers one is enough to hear
+                    tell = listener.told_of(number, swapped=order) if listener and sample == 0 else None
+                    answers.append(self._requests.submit(self._answer, content, tell, listener))
         return asked
 
-    def _answer(self, content: str | list[dict], tell: Tell | None) -> Reading | Failure:
+    def _answer(self, content: str | list[dict], tell: Tell | None, listener: _Listener | None) -> Reading | Failure:
+        if listener is not None and listener.left:
+            raise JobCancelled("Nobody listens any more.")
         said = self._server.complete(content, tell)
         return said if isinstance(said, Failure) else read_verdict(said, ties=self.spec.ties)
 
@@ -143,17 +164,6 @@ class EndpointJudge:
         straight, swapped = ([future.result() for future in order] for order in (asked.straight, asked.swapped))
         seconds = time.perf_counter() - asked.started
         return reconcile(self.name, criterion, straight, swapped, ties=self.spec.ties, seconds=seconds)
-
-
-def _tells(hear: Hear | None, number: int) -> tuple[Tell | None, Tell | None]:
-    """Whom to tell of the answer to a question with A first, and with B first."""
-    if hear is None:
-        return None, None
-
-    def tell(text: str, *, swapped: bool) -> None:
-        hear(Written(number=number, swapped=swapped, text=text))
-
-    return partial(tell, swapped=False), partial(tell, swapped=True)
 
 
 class EndpointBackend:
