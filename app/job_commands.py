@@ -114,7 +114,9 @@ def score(
         Path | None, typer.Option("--out", metavar="OUT.jsonl", help="Wait, and write pairs and verdicts.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
-    engine: Annotated[str, typer.Option(help="Where the judge stands: local, ray, ray:auto or ray:HOST:PORT.")] = "",
+    engine: Annotated[
+        str, typer.Option(help="Where the judge stands: local, ray, ray:HOST:PORT or hf_jobs:REPO.")
+    ] = "",
     workers: Annotated[int | None, typer.Option(help="Workers of the engine at once.")] = None,
 ) -> None:
     """Queue a judge over many pairs: short for `jobs add score_dataset`."""

@@ -20,6 +20,7 @@ from core.contamination import BenchIndex
 from core.errors import BadInput, JudgeFailed, NotFound
 from core.evidence import Measuring
 from core.formats import FORMATS, BadRow, LabelledPair, PairFormat
+from core.jobs import HubAccess
 from core.judges import Judge, JudgeBackend
 from core.models.served import EndpointSpec
 from core.nouns import Preference, Verdict
@@ -75,6 +76,15 @@ class Tools:
         if problem := spec.problem():
             raise JudgeFailed(problem)
         return spec
+
+    def hub(self) -> HubAccess:
+        token = self.settings.hub_token
+        if token is None:
+            raise BadInput(
+                "There is no token for the Hub: set HF_TOKEN in the environment of the studio to one that may write "
+                "and start jobs (huggingface.co/settings/tokens), and start it again."
+            )
+        return HubAccess(token=token, settings=self.settings.of_judges())
 
     @contextmanager
     def gpu(self) -> Iterator[None]:

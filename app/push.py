@@ -41,7 +41,7 @@ def push(
     Raises BadInput without a token or for a wrong name, NotFound where the job made no judge or its folder is gone, and
     StudioError with the Hub's own words where the Hub refuses or cannot be reached.
     """
-    from httpx import HTTPError
+    from httpx2 import HTTPError
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 

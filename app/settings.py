@@ -154,7 +154,13 @@ class Settings(BaseSettings):
         """All that a worker needs of the settings, keys included, as JSON for its standard input and nowhere else."""
         given = self.model_dump(exclude={"host", "port", "share", "admins", "admin_password"})
         given |= {"data_dir": self.data_dir.absolute(), "database_url": self.database}
-        return json.dumps(given, default=lambda v: v.get_secret_value() if isinstance(v, SecretStr) else str(v))
+        return json.dumps(given, default=_plain)
+
+    def of_judges(self) -> dict[str, SecretStr]:
+        """The environment variables under which another machine judges as this one does; keys are among them."""
+        names = ("limits", "endpoint", "reward_head", "generative")
+        given = {name: getattr(self, name).model_dump() for name in names}
+        return {f"STUDIO_{name.upper()}": SecretStr(json.dumps(given[name], default=_plain)) for name in names}
 
     def secrets(self) -> frozenset[str]:
         """Every secret that this process knows, so that logs can be kept free of them."""
@@ -163,6 +169,10 @@ class Settings(BaseSettings):
 
 
 _SECRET = re.compile("(TOKEN|KEY|SECRET|PASSWORD)$")
+
+
+def _plain(value: Any) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def _secrets_in(value: Any) -> Iterator[str]:

@@ -41,7 +41,10 @@ class Engine(Protocol):
 
 
 class EngineKind(Protocol):
+    """`free` is False where to ask it costs money: no dry run does."""
+
     title: str
+    free: bool
 
     def opened(
         self, address: str, asked: Judging, tools: JobTools, measure: Measurer
@@ -55,10 +58,11 @@ def judge_rows(judge: Judge, rows: Sequence[Row], measure: Measurer) -> list[Ver
     """A verdict a row in order; what is wrong with a bad row is its failure."""
     asked = [Question(pair=row.pair, criterion=row.criterion) for row in rows if isinstance(row, LabelledPair)]
     verdicts = iter(judge_questions(judge, asked, measure))
-    return [next(verdicts) if isinstance(row, LabelledPair) else _refused(judge.name, row) for row in rows]
+    return [next(verdicts) if isinstance(row, LabelledPair) else refused(judge.name, row) for row in rows]
 
 
-def _refused(judge: str, row: BadRow) -> Verdict:
+def refused(judge: str, row: BadRow) -> Verdict:
+    """What every judge says of a row that does not fit."""
     return Verdict.failed(judge, None, FailureKind.BAD_INPUT, f"Line {row.line}: {row.reason}")
 
 

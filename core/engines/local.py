@@ -28,6 +28,7 @@ class LocalEngine:
 
 class LocalKind:
     title = "This machine"
+    free = True
 
     @contextmanager
     def opened(self, address: str, asked: Judging, tools: JobTools, measure: Measurer) -> Iterator[Engine]:

@@ -141,6 +141,7 @@ class RayEngine:
 
 class RayKind:
     title = "Ray"
+    free = True
 
     @contextmanager
     def opened(self, address: str, asked: Judging, tools: JobTools, measure: Measurer) -> Iterator[Engine]:

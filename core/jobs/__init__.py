@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from core.contamination import BenchIndex, Marker
 from core.evidence import Measurer
@@ -78,6 +78,14 @@ class Estimate(Noun):
     says: str = ""
 
 
+class HubAccess(Noun):
+    """The way to the Hugging Face Hub: the token, and the environment variables under which a machine of the Hub judges
+    as this one does, keys among them."""
+
+    token: SecretStr
+    settings: dict[str, SecretStr] = Field(default_factory=dict)
+
+
 class JobTools(Protocol):
     """What core must not fetch itself."""
 
@@ -98,6 +106,9 @@ class JobTools(Protocol):
     def served(self, model: str, base_url: str = "") -> EndpointSpec:
         """How to reach a model of this studio's own server, or of the one at `base_url`, which is sent no key. Raises
         JudgeFailed with what is not set."""
+
+    def hub(self) -> HubAccess:
+        """This studio's way to the Hugging Face Hub. Raises BadInput where it has no token."""
 
     def gpu(self) -> AbstractContextManager[None]:
         """The GPU for this job alone, for kinds that use it themselves; nothing where there is none."""

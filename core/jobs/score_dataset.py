@@ -35,7 +35,8 @@ class ScoreSpec(Noun):
         "local",
         json_schema_extra={"shelf": "engines"},
         description="Where the judge stands: local, this job's own process; ray, workers on this machine; "
-        "ray:HOST:PORT or ray:auto, a Ray cluster that is there.",
+        "ray:HOST:PORT or ray:auto, a Ray cluster that is there; hf_jobs:OWNER/NAME@FLAVOR, machines of Hugging Face "
+        "Jobs, paid by the minute.",
     )
     workers: int = Field(2, ge=1, description="Workers of the engine that judge at once; local is always one.")
     shards: int = Field(1, ge=1, description="Parts that the list is dealt out to, a job each.")
@@ -87,7 +88,13 @@ class ScoreDataset:
         report(Progress(done=finished, total=total, message="All judged"))
 
     def estimate(self, spec: ScoreSpec, tools: JobTools) -> Estimate:
-        """Loads the judge, judges the first rows on one worker of the engine, and counts all."""
+        """Loads the judge, judges the first rows on one worker of the engine, and counts all. Raises BadInput where
+        that would cost money."""
+        name = spec.engine.partition(":")[0]
+        if not ENGINES[name].free:
+            raise BadInput(
+                f"To try the engine {name} out costs money, so no dry run does; add the job with a limit of a few rows."
+            )
         began = time.perf_counter()
         total = sum(1 for _ in rows_of(spec, tools))
         some = list(islice(rows_of(spec, tools), TRIED))

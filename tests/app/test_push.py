@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,16 @@ def test_a_refusal_is_told_without_the_token(
         push(taught[0].studio.promotions, taught[1], "me/taste", endpoint=hub.url)
     assert TOKEN not in str(refused.value)
     assert hub.files == {}
+
+
+def test_a_hub_that_nobody_reaches_is_told_in_a_sentence(
+    taught: tuple[Salon, str], hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(StudioError, match="The Hub refused"):
+        push(taught[0].studio.promotions, taught[1], "me/taste", endpoint=nobody)
 
 
 @pytest.mark.parametrize("repo", ["taste", "a/b/c", "/taste", ""])

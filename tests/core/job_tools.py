@@ -10,11 +10,11 @@ from typing import Any
 
 from core.benches import BenchItem
 from core.contamination import BenchIndex
-from core.errors import JudgeFailed, NotFound
+from core.errors import BadInput, JudgeFailed, NotFound
 from core.evidence import Measurer, Measuring
 from core.fingerprints import Marking
 from core.formats import FORMATS, BadRow, LabelledPair
-from core.jobs import KINDS, ItemJudged, JobEvent, Progress
+from core.jobs import KINDS, HubAccess, ItemJudged, JobEvent, Progress
 from core.judges import Judge, JudgeBackend
 from core.modalities import Limits
 from core.models.served import EndpointSpec
@@ -88,6 +88,9 @@ class Tools:
         if problem := spec.problem():
             raise JudgeFailed(problem)
         return spec
+
+    def hub(self) -> HubAccess:
+        raise BadInput("There is no token for the Hub here.")
 
     def gpu(self) -> nullcontext[None]:
         return nullcontext()

@@ -6,21 +6,23 @@ import builtins
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from core.engines import ENGINES, Engine, KeyedRow, _files, judge_rows
 from core.errors import BadInput, MissingExtra, StudioError
 from core.evidence import Measuring
 from core.formats import FORMATS, BadRow, LabelledPair
-from core.jobs import keyed
+from core.jobs import HubAccess, keyed
 from core.jobs.score_dataset import ScoreSpec
 from core.judges import JUDGES, Judge, JudgeBackend
 from core.modalities import Limits
 from core.nouns import FailureKind, Verdict
+from tests.core.engines.remote_hub import REPO, TOKEN, remote_hub
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -36,6 +38,9 @@ class FixedTools:
     def backend(self, name: str) -> JudgeBackend:
         return JUDGES[name]
 
+    def hub(self) -> HubAccess:
+        return HubAccess(token=SecretStr(TOKEN))
+
     def gpu(self) -> AbstractContextManager[None]:
         return nullcontext()
 
@@ -46,9 +51,13 @@ def opened(engine: str, **spec: Any) -> AbstractContextManager[Engine]:
 
 
 @pytest.fixture(scope="module", params=list(ENGINES))
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    with opened(request.param, batch=8) as engine:
-        yield engine
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    name = request.param
+    with ExitStack() as stack:
+        if name == "hf_jobs":
+            stack.enter_context(remote_hub(tmp_path_factory.mktemp("hub")))
+            name = f"hf_jobs:{REPO}"
+        yield stack.enter_context(opened(name, batch=8))
 
 
 def texts(folder: Path, count: int) -> list[KeyedRow]:
@@ -125,7 +134,7 @@ def _with_files(row: LabelledPair, first: Path, second: Path) -> LabelledPair:
 
 
 def test_what_cannot_be_an_engine_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="there is no engine 'dask'; there are: local, ray"):
+    with pytest.raises(ValueError, match="there is no engine 'dask'; there are: hf_jobs, local, ray"):
         ScoreSpec(engine="dask")
     with pytest.raises(BadInput, match="local is this machine"), opened("local:8000"):
         pass
