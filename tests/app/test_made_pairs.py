@@ -127,9 +127,9 @@ def test_they_are_shown_with_a_link_and_are_a_source_of_trainings(made: tuple[St
     studio, job = made
     view = studio.jobs.view(job)
     html = _admin_view.opened(view)
-    assert f'href="admin/jobs/{job}/preferences.zip" download' in html
+    assert f'href="admin/jobs/{job}/preferences.zip" class="link" download' in html
     assert str(view.pairs) in html
-    assert "teachers&#x27; Cohen&#x27;s kappa" in html
+    assert "Teachers&#x27; Cohen&#x27;s kappa" in html
     rows = list(Tools(studio.settings, studio.engine, None).pairs(str(view.pairs)))
     assert rows
     assert all(isinstance(row, LabelledPair) and row.label and row.reason for row in rows)
@@ -178,4 +178,4 @@ def test_a_curve_is_queued_by_hand_and_shown_as_lines_and_a_table(queue: Queue, 
     assert list(plot.data[0].x) == [1, 2, 3, 4]
     html = _admin_view.opened(view)
     assert "<th>judge</th><th>random</th><th>oracle</th>" in html
-    assert "prompts answered, %" in html
+    assert "Prompts answered, %" in html
