@@ -41,6 +41,7 @@ def deploy(
     `space` is "owner/name". The token is the one that `hf auth login` or HF_TOKEN gives, where none is passed. Raises
     BadInput for a wrong name and StudioError with the Hub's own words where the Hub refuses.
     """
+    from httpx2 import HTTPError
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
@@ -63,6 +64,6 @@ def deploy(
             api.add_space_variable(space, name, str(value))
         report(f"Uploading {len(operations)} files")
         api.create_commit(space, operations, commit_message="Deploy the studio", repo_type="space")
-    except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, ValueError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, HTTPError, OSError, ValueError) as error:
         raise StudioError(f"The Hub refused: {error}. Is the token one that may write to {space}?") from error
     return Deployed(url=str(url), files=len(operations), secrets=tuple(spacefile.get("secrets") or ()))

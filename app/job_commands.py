@@ -134,7 +134,10 @@ def score(
 def bench(
     name: Annotated[str, typer.Argument(metavar="BENCH", help="embedded, omni_reward_bench, vl_reward_bench, …")],
     judge: Annotated[str, typer.Option("--judge", help="Name of a judge; else STUDIO_JUDGE.")] = "",
-    folder: Annotated[Path | None, typer.Option(help="Where the bench was downloaded; none for embedded.")] = None,
+    folder: Annotated[
+        str,
+        typer.Option(help="Where the bench was downloaded; hub or hub:REVISION to fetch it; none for embedded."),
+    ] = "",
     sample: Annotated[int | None, typer.Option(help="At most so many prompts of each part.")] = None,
     seed: Annotated[int, typer.Option(help="Draws the sides, the sample and the intervals.")] = 0,
 ) -> None:
@@ -142,9 +145,11 @@ def bench(
     with _queue() as queue:
         from app.bench_runs import KIND, BenchRuns
         from app.bench_table import table
+        from core.benches._hub import asks_hub
 
+        place = folder if not folder or asks_hub(folder) else str(Path(folder).absolute())
         asked = {"bench": name, "judge": judge or queue.settings.judge, "sample": sample, "seed": seed}
-        job = queue.add(KIND, asked | {"folder": str(folder.absolute()) if folder else None}, getpass.getuser())
+        job = queue.add(KIND, asked | {"folder": place or None}, getpass.getuser())
         with _leaving_it_at_work(queue, job.id):
             typer.echo(job.id, err=True)
             _wait(queue, job.id)

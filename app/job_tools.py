@@ -16,6 +16,7 @@ from app.gpu import GpuLock
 from app.gpu_models import GpuModels
 from app.settings import Settings
 from core import held_out
+from core.benches._hub import asks_hub
 from core.contamination import BenchIndex
 from core.errors import BadInput, JudgeFailed, NotFound
 from core.evidence import Measuring
@@ -151,7 +152,7 @@ def held_out_rows(settings: Settings, job_id: str) -> list[LabelledPair]:
 
 def absolute(source: str) -> str:
     """The source with its path made absolute, so that it means the same to a process that starts elsewhere."""
-    if source == "examples" or _is_votes(source) or _is_held_out(source):
+    if source == "examples" or _is_votes(source) or _is_held_out(source) or asks_hub(source):
         return source
     name, path = _split(source)
     return f"{name}:{path.absolute()}" if name else str(path.absolute())

@@ -75,7 +75,8 @@ def read_bench(settings: RunSettings, folder: Path | None, limits: Limits) -> Be
     folder = folder or bench.shipped
     if folder is None:
         at = f" (hf download {bench.hub} --repo-type dataset --local-dir FOLDER)" if bench.hub else ""
-        raise BadInput(f"{bench.title} does not come with the program; download it{at} and name its folder.")
+        hub = ", or write hub in place of a folder" if bench.hub else ""
+        raise BadInput(f"{bench.title} does not come with the program; download it{at} and name its folder{hub}.")
     items, bad_rows = [], []
     for one in bench.items(folder, limits):
         if isinstance(one, BenchItem):

@@ -1,7 +1,8 @@
 """One judge on one bench. Each verdict is kept at once; a run that was stopped judges what is left and ends with the
 very figures of one that was not.
 
-In the job's folder lie items.jsonl, what was judged with what is right, and at the end result.json, the figures.
+In the job's folder lie items.jsonl, what was judged with what is right, at the end result.json, the figures, and where
+it was fetched from the Hub, bench/.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Annotated
 from pydantic import Field
 
 from core.benches import BENCHES, BenchItem
+from core.benches._hub import asks_hub, fetched
 from core.benching import BenchRead, Result, RunSettings, outcomes_of, read_bench, result_of, run
 from core.contamination import PairMarks
 from core.errors import BadInput
@@ -38,16 +40,19 @@ class BenchSpec(RunSettings):
     folder: str | None = Field(
         None,
         json_schema_extra={"path": True},
-        description="Where the bench was downloaded; empty for the embedded one.",
+        description="Where the bench was downloaded; hub, or hub:REVISION, fetches it from the Hugging Face Hub; empty "
+        "for the embedded one.",
     )
 
     @property
     def settings(self) -> RunSettings:
         return RunSettings(**self.model_dump(exclude={"folder"}))
 
-    def read(self, limits: Limits) -> BenchRead:
-        """The items to judge. Raises NotFound for the bench, BadInput where its folder holds none."""
-        read = read_bench(self.settings, Path(self.folder) if self.folder else None, limits)
+    def read(self, limits: Limits, folder: Path | None = None) -> BenchRead:
+        """The items to judge, of `folder` or else of the spec's own. Raises NotFound for the bench, BadInput where its
+        folder holds none."""
+        folder = folder or (Path(self.folder) if self.folder else None)
+        read = read_bench(self.settings, folder, limits)
         if not read.items:
             raise BadInput(f"No row of {BENCHES[self.bench].title} could be read; look into its folder.")
         return read
@@ -65,7 +70,11 @@ class BenchRun:
 
     def run(self, spec: BenchSpec, tools: JobTools, out_dir: Path, report: Report) -> None:
         """Judge every item that has not been judged, and count. The metrics of the last progress are in percent."""
-        read, done = spec.read(tools.limits), tools.done()
+        folder = None
+        if asks_hub(spec.folder):
+            report(Progress(done=0, message=f"Fetching {BENCHES[spec.bench].title}"))
+            folder = fetched(spec.bench, spec.folder or "", out_dir / "bench")
+        read, done = spec.read(tools.limits, folder), tools.done()
         _write(out_dir / ITEMS, (item.model_dump_json() for item in read.items))
         total, finished = len(read.items), sum(item.key in done for item in read.items)
         report(Progress(done=finished, total=total, message="Loading the judge"))
@@ -87,6 +96,8 @@ class BenchRun:
 
     def estimate(self, spec: BenchSpec, tools: JobTools) -> Estimate:
         """Loads the judge, judges items from all over the bench, and counts all."""
+        if asks_hub(spec.folder):
+            raise BadInput("A dry run fetches nothing; queue the job, or download the bench and name its folder.")
         began = time.perf_counter()
         items = spec.read(tools.limits).items
         some = items[:: -(-len(items) // TRIED)]

@@ -61,6 +61,11 @@ def test_an_estimate_counts_the_pairs_of_a_bench(queue: Queue) -> None:
         queue.jobs.add("bench_run", {"bench": "nothing"}, "me")
 
 
+@pytest.mark.parametrize("folder", ["hub", "hub:main"])
+def test_the_hub_is_no_folder_of_this_machine(queue: Queue, folder: str) -> None:
+    assert queue.add("bench_run", bench="hh_rlhf", judge="fixed", folder=folder).spec["folder"] == folder
+
+
 def test_a_folder_that_holds_no_row_of_the_bench_fails_in_a_sentence(queue: Queue, tmp_path: Path) -> None:
     folder = tmp_path / "downloaded"
     folder.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -127,6 +128,14 @@ def test_a_refusal_is_told_in_the_hubs_words(hub: Hub, checkout: Path) -> None:
     with pytest.raises(StudioError, match="You may not write here"):
         deploy("me/studio", root=checkout, endpoint=hub.url, token="hf_test")  # noqa: S106
     assert hub.files == {}
+
+
+def test_a_hub_that_nobody_reaches_is_told_in_a_sentence(checkout: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(StudioError, match="The Hub refused"):
+        deploy("me/space", root=checkout, endpoint=nowhere, token=nowhere)
 
 
 @pytest.mark.parametrize("name", ["studio", "a/b/c", "/studio", ""])
