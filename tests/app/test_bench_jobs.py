@@ -32,7 +32,8 @@ def result_of(queue: Queue, job: Job) -> bytes:
 
 
 def test_the_starter_gives_the_same_result_to_the_last_bit_after_a_stop(queue: Queue) -> None:
-    asked = {"bench": "embedded", "judge": "starter", "sample": 1, "batch": 2}
+    # long enough to be stopped on a fast machine, too
+    asked = {"bench": "embedded", "judge": "starter", "sample": 6, "batch": 2}
     stopped = queue.add("bench_run", **asked)
     worker = queue.until_done(stopped, 3).worker
     assert worker is not None
