@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.spacefile import ROOT, read_spacefile, space_header, with_header
 from core.errors import BadInput, StudioError
+from core.hub import hub_errors
 from core.nouns import Noun
 
 
@@ -41,9 +42,8 @@ def deploy(
     `space` is "owner/name". The token is the one that `hf auth login` or HF_TOKEN gives, where none is passed. Raises
     BadInput for a wrong name and StudioError with the Hub's own words where the Hub refuses.
     """
-    from httpx2 import HTTPError
     from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+    from huggingface_hub.errors import LocalTokenNotFoundError
 
     if space.count("/") != 1 or not all(space.split("/")):
         raise BadInput(f"{space!r} is not the name of a Space; write it as owner/name.")
@@ -64,6 +64,6 @@ def deploy(
             api.add_space_variable(space, name, str(value))
         report(f"Uploading {len(operations)} files")
         api.create_commit(space, operations, commit_message="Deploy the studio", repo_type="space")
-    except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, HTTPError, OSError, ValueError) as error:
+    except (*hub_errors(), LocalTokenNotFoundError, ValueError) as error:
         raise StudioError(f"The Hub refused: {error}. Is the token one that may write to {space}?") from error
     return Deployed(url=str(url), files=len(operations), secrets=tuple(spacefile.get("secrets") or ()))

@@ -10,6 +10,7 @@ from pathlib import Path
 from app.promotions import Promotions
 from core.checkpoints import JudgeCard
 from core.errors import BadInput, NotFound, StudioError
+from core.hub import hub_errors
 from core.nouns import Noun
 from core.promotion import Gate
 
@@ -41,9 +42,7 @@ def push(
     Raises BadInput without a token or for a wrong name, NotFound where the job made no judge or its folder is gone, and
     StudioError with the Hub's own words where the Hub refuses or cannot be reached.
     """
-    from httpx2 import HTTPError
     from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     token = promotions.jobs.settings.hub_token
     if token is None:
@@ -65,7 +64,7 @@ def push(
         url = api.create_repo(repo, private=private, exist_ok=True)
         report(f"Uploading {len(operations)} files")
         api.create_commit(repo, operations, commit_message="Add a judge of Omni-Reward Studio")
-    except (HfHubHTTPError, HFValidationError, HTTPError, OSError, ValueError) as error:
+    except (*hub_errors(), ValueError) as error:
         told = str(error).replace(secret, "[secret]")
         raise StudioError(f"The Hub refused: {told}. May the token write to {repo}?") from None
     return Pushed(url=str(url), files=len(operations))

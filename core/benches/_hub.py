@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.benches import BENCHES
 from core.errors import BadInput, StudioError
+from core.hub import hub_errors
 
 REVISION = "revision.txt"
 
@@ -22,9 +23,7 @@ def fetched(name: str, asked: str, folder: Path) -> Path:
     stays with it though the Hub has moved on. Raises BadInput for a bench that is not on the Hub, StudioError with the
     Hub's own words where it cannot be fetched.
     """
-    from httpx2 import HTTPError
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     bench = BENCHES[name]
     if bench.hub is None:
@@ -37,7 +36,7 @@ def fetched(name: str, asked: str, folder: Path) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             pinned.write_text(commit, encoding="ascii")
         snapshot_download(bench.hub, repo_type="dataset", revision=pinned.read_text("ascii"), local_dir=files)
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, HTTPError, OSError) as error:
+    except hub_errors() as error:
         raise StudioError(
             f"{bench.hub} could not be fetched from the Hub ({type(error).__name__}: {str(error).splitlines()[0]}). "
             "Check the connection, the revision and your rights; tried again, the job goes on with what is missing."

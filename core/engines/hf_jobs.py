@@ -29,6 +29,7 @@ from core.engines._parcels import LIST, file_bytes, pack_pairs, pack_program, re
 from core.errors import BadInput, StudioError
 from core.evidence import Measurer
 from core.formats import LabelledPair
+from core.hub import hub_errors
 from core.jobs import HubAccess, JobTools
 
 log = logging.getLogger(__name__)
@@ -115,19 +116,16 @@ class HfJobsEngine:
 
     def close(self) -> None:
         """End what is still under way, and take the job's folder out of the repository."""
-        from httpx2 import HTTPError
-        from huggingface_hub.errors import HfHubHTTPError
-
         for part in self._parts:
             try:
                 self.api.cancel_job(job_id=part.job, namespace=self.owner)
-            except (HfHubHTTPError, HTTPError, OSError) as error:
+            except hub_errors() as error:
                 log.warning("The remote job %s may still run: %s", part.job, self._without_secrets(str(error)))
         self._parts.clear()
         if self._count:
             try:
                 self.api.delete_folder(self.folder, self.repo, repo_type="dataset", commit_message="A job is over")
-            except (HfHubHTTPError, HTTPError, OSError) as error:
+            except hub_errors() as error:
                 log.warning("%s stays in %s: %s", self.folder, self.repo, self._without_secrets(str(error)))
 
     def _send(self, rows: list[KeyedRow]) -> None:
@@ -183,13 +181,10 @@ class HfJobsEngine:
         )
 
     def _status(self, part: Part) -> Any:
-        from httpx2 import HTTPError
-        from huggingface_hub.errors import HfHubHTTPError
-
         for look in range(1, LOOKS + 1):
             try:
                 return self.api.inspect_job(job_id=part.job, namespace=self.owner).status
-            except (HfHubHTTPError, HTTPError, OSError) as error:
+            except hub_errors() as error:
                 # what runs there for an hour must not be lost to a minute without network
                 if look == LOOKS:
                     raise self._refusal("tell how a job is", error) from None
@@ -216,12 +211,9 @@ class HfJobsEngine:
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
         """Errors of the Hub as StudioError in its own words, without the token."""
-        from httpx2 import HTTPError
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
         try:
             yield
-        except (HfHubHTTPError, HFValidationError, HTTPError, OSError) as error:
+        except hub_errors() as error:
             raise self._refusal(what, error) from None
 
     def _refusal(self, what: str, error: Exception) -> StudioError:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from core.errors import JudgeFailed
+from core.hub import hub_errors
 from core.models.value_head.spec import ModelSpec
 
 _FETCHED = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
@@ -24,13 +25,11 @@ def model_folder(spec: ModelSpec) -> Path:
         return folder
     if not is_hub_id(spec.model):
         raise JudgeFailed(f"There is no folder {spec.model!r}; give a folder, or a Hub id such as owner/name.")
-    from httpx2 import HTTPError
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(spec.model, revision=spec.revision, allow_patterns=list(_FETCHED)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, HTTPError, OSError) as error:
+    except hub_errors() as error:
         at = f" at revision {spec.revision!r}" if spec.revision else ""
         raise JudgeFailed(
             f"{spec.model!r}{at} is neither a folder here nor could it be fetched from the Hub "
